@@ -1,0 +1,142 @@
+"""Messages that cross screens: facts from `live` to the app, and wishes from screens to the app.
+
+A message that can replace an unhandled older one only says "there is more": what it carries
+is complete in itself, so nothing is lost when it is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.plan.types import Verdict
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+from trainer_core.run.summary import RunSummary
+from trainer_core.run.view import RunView
+
+
+@dataclass
+class AcceleratorsRead(Message):
+    """Every device was read once."""
+
+    devices: tuple[DeviceSnapshot, ...]
+    error: str | None = None
+    """One sentence when the reading process is late or gone."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Newest reading wins."""
+        return isinstance(message, AcceleratorsRead)
+
+
+@dataclass
+class RunsListed(Message):
+    """The run folders were looked through; newest run first."""
+
+    runs: tuple[RunSummary, ...]
+
+    def can_replace(self, message: Message) -> bool:
+        """Newest list wins."""
+        return isinstance(message, RunsListed)
+
+
+@dataclass
+class RunUpdated(Message):
+    """The followed run has new events; `view` is the whole run, folded."""
+
+    run_id: str
+    view: RunView
+    summary: RunSummary
+    log_lines: tuple[str, ...] = ()
+    """Tail of rank 0's log, already safe to show; newest last."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Newest state of the same run wins."""
+        return isinstance(message, RunUpdated) and message.run_id == self.run_id
+
+
+@dataclass
+class FollowWanted(Message):
+    """A screen shows this run and wants its events; None stops following."""
+
+    run_id: str | None
+
+
+@dataclass
+class PlanWanted(Message):
+    """The form changed: what would it take?"""
+
+    draft: RunConfig
+
+
+@dataclass
+class PlanReady(Message):
+    """The planner's answer to the newest draft; `problems` are (field, sentence) pairs."""
+
+    draft: RunConfig
+    verdict: Verdict | None
+    problems: tuple[tuple[str, str], ...] = ()
+
+    def can_replace(self, message: Message) -> bool:
+        """Newest draft wins."""
+        return isinstance(message, PlanReady)
+
+
+@dataclass
+class DataWanted(Message):
+    """The form chose a dataset (or what shapes its rows): what would the model see?"""
+
+    draft: RunConfig
+
+
+@dataclass
+class DataReady(Message):
+    """The worker's report on the newest dataset, or one sentence why there is none."""
+
+    draft: RunConfig
+    report: DataReport | None
+    problem: str | None = None
+
+    def can_replace(self, message: Message) -> bool:
+        """Newest draft wins."""
+        return isinstance(message, DataReady)
+
+
+@dataclass
+class LaunchRequested(Message):
+    """The user pressed start on a valid form."""
+
+    config: RunConfig
+
+
+@dataclass
+class LaunchEnded(Message):
+    """The run was started, or one sentence why not."""
+
+    run_id: str | None
+    problem: str | None = None
+
+
+@dataclass
+class StopRequested(Message):
+    """The user confirmed stopping a run."""
+
+    run_id: str
+
+
+@dataclass
+class ResumeRequested(Message):
+    """The user wants a stopped, failed or lost run to go on."""
+
+    run_id: str
+
+
+@dataclass
+class ActionEnded(Message):
+    """A request to a run was answered, in one sentence."""
+
+    run_id: str
+    text: str
+    ok: bool

@@ -1,0 +1,1 @@
+"""One module for each place the user can be."""

@@ -1,0 +1,1 @@
+"""Read, group and lock devices; neither torch nor the dashboard is needed."""

@@ -1,0 +1,123 @@
+"""The words for hardware: device, accelerator, size, and what a source of devices answers.
+
+A *device* is one physical card (or the host's CPU), an *accelerator* the virtual device a
+run is given, a *size* how many devices form it. Nothing here reads hardware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+DeviceKind = Literal["cpu", "nvidia", "amd", "moai"]
+
+SIZE_NAMES: dict[int, str] = {
+    1: "Small",
+    2: "Medium",
+    4: "Large",
+    8: "xLarge",
+    12: "1.5xLarge",
+    16: "2xLarge",
+    24: "3xLarge",
+    32: "4xLarge",
+    48: "6xLarge",
+    64: "8xLarge",
+    96: "12xLarge",
+    192: "24xLarge",
+    384: "48xLarge",
+}
+"""The platform's names, by number of devices, in the order of its menu."""
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceProcess:
+    """One process that holds memory on a device; unknown fields are None."""
+
+    pid: int
+    memory_used_bytes: int | None = None
+    command: str | None = None
+    user: str | None = None
+    started_at: float | None = None
+    """Unix time in seconds."""
+    run_id: str | None = None
+    """Id of the moai-tui run it belongs to, None for a stranger."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceSnapshot:
+    """Everything known of one device at one moment. None is unknown, never 0."""
+
+    uuid: str
+    """Stable name across reboots and orderings: `GPU-…`, `cpu-0`, a PCI address."""
+    index: int
+    """Number on this host, as the driver counts (NVIDIA: PCI order)."""
+    kind: DeviceKind
+    name: str
+    """Marketing name, e.g. `NVIDIA H100 80GB HBM3`."""
+    total_memory_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    utilization_percent: float | None = None
+    """0–100."""
+    memory_utilization_percent: float | None = None
+    temperature_celsius: float | None = None
+    memory_temperature_celsius: float | None = None
+    power_watts: float | None = None
+    power_limit_watts: float | None = None
+    clock_mhz: int | None = None
+    processes: tuple[DeviceProcess, ...] = ()
+    processes_hidden: bool = False
+    """True where the driver counts processes whose numbers this container cannot see."""
+    permitted: bool = True
+    """False when CUDA_VISIBLE_DEVICES, a Slurm allocation or a setting excludes it."""
+    held_by: str | None = None
+    """Who holds the machine-wide lock: a run id, or None when the device is free."""
+    driver_version: str | None = None
+    location: str | None = None
+    """Node and slot where the source knows it, e.g. `back01:0`."""
+    error: str | None = None
+    """One sentence when the device is lost or refuses to answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """A named capacity: how many devices form an accelerator."""
+
+    devices: int
+    device_memory_gb: int
+    """The vendor's round figure for one device, as it stands in the size's name."""
+
+    @property
+    def name(self) -> str:
+        """The platform's word, e.g. `Small`."""
+        return SIZE_NAMES[self.devices]
+
+    @property
+    def label(self) -> str:
+        """Name and total memory, e.g. `xLarge.640GB`."""
+        return f"{self.name}.{self.devices * self.device_memory_gb}GB"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accelerator:
+    """One row of the user's accelerator table: a size, not yet bound to devices."""
+
+    index: int
+    size: Size
+    current: bool = False
+    """The one a run gets unless it names another; shown as `*`."""
+
+
+class DeviceSource(Protocol):
+    """One way of seeing devices; each reads with its own library on first use."""
+
+    kind: DeviceKind
+
+    def read(self) -> tuple[DeviceSnapshot, ...]:
+        """Read every device now; an absent driver is an empty tuple, never an exception."""
+        ...
+
+    def why_absent(self) -> str | None:
+        """Say in one sentence why no device is seen; None when there are some."""
+        ...

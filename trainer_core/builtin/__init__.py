@@ -1,0 +1,1 @@
+"""What the package ships: the frozen dataset, the tiny tokenizer, GPT-2 vocabulary."""

@@ -1,0 +1,64 @@
+"""Mistakes of the user: one clear sentence each, exit code 2, never a traceback.
+
+None of these derives from ValueError: msgspec would wrap them while decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """Something the user can mend; `str()` of it is the sentence they read."""
+
+
+class ConfigError(UserError):
+    """One field of a configuration is wrong.
+
+    Attributes:
+        field: Dotted name as the user writes it, e.g. `checkpoint.keep`.
+        value: What stood there.
+        fix: What to do, an imperative without a full stop.
+        problem: What is wrong; None where value and fix say it.
+    """
+
+    def __init__(self, field: str, value: object, fix: str, problem: str | None = None) -> None:
+        self.field, self.value, self.fix, self.problem = field, value, fix, problem
+        super().__init__(f"{field}: {problem or f'{value!r} cannot be used'}; {fix}")
+
+
+class ConfigErrors(UserError):
+    """Every wrong field of one configuration, found at once."""
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in errors))
+
+
+class DataError(UserError):
+    """One row, column or file of a dataset cannot be used.
+
+    Attributes:
+        file: Path or dataset id as the user named it.
+        row: 1-based number of the record, None when the whole file is meant.
+        line: 1-based line in the file, None where the format has no lines.
+        column: Field of the record, None when the whole record is meant.
+        problem: What is wrong.
+        fix: What to do.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        problem: str,
+        fix: str,
+        *,
+        row: int | None = None,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        self.file, self.row, self.line, self.column = file, row, line, column
+        self.problem, self.fix = problem, fix
+        place = file if row is None else f"{file}:{row}"
+        place += f": {column}" if column else ""
+        super().__init__(f"{place}: {problem}; {fix}")

@@ -1,0 +1,1 @@
+"""What it will take before it starts: plan, memory, time. Arithmetic only, no torch."""

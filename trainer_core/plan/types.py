@@ -1,0 +1,156 @@
+"""What the planner takes and gives: model shape, workload, verdicts. Types only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+VerdictWord = Literal["fits", "tight", "no", "cannot be formed"]
+"""`fits`: at most 90 % of usable memory; `tight`: at most 100 %."""
+
+Strategy = Literal["single", "ddp", "fsdp"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelShape:
+    """A causal language model in the numbers that cost memory and time."""
+
+    parameters: int
+    """All weights, a tied head counted once."""
+    matmul_parameters: int
+    """Weights used in matrix products, the tied head once."""
+    layers: int
+    width: int
+    heads: int
+    key_value_heads: int
+    feed_forward_width: int
+    vocabulary: int
+    context: int
+    """Longest sequence the model takes."""
+    gated: bool = False
+    """Whether the feed-forward layer has a gate (Llama) or not (GPT-2)."""
+    tied: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """What is to be trained, apart from the hardware."""
+
+    shape: ModelShape
+    method: Literal["full", "lora", "qlora"]
+    sequence_length: int
+    global_batch_size: int
+    micro_batch_size: int | None = None
+    precision: Literal["fp32", "bf16"] = "bf16"
+    strategy: Literal["auto", "single", "ddp", "fsdp"] = "auto"
+    recomputation: Literal["auto", "none", "blocks"] = "auto"
+    lora_rank: int = 16
+    steps: int | None = None
+    mean_document_length: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hardware:
+    """One device as the planner sees it, and how many there are to be had."""
+
+    kind: Literal["cpu", "nvidia", "amd", "moai"]
+    name: str
+    devices: int
+    memory_bytes: int
+    """Usable by the run on one device: what is free now, at least the driver's share taken off."""
+    device_memory_gb: int
+    """Round figure for the size's name."""
+    matmul_flops: float | None = None
+    """Dense rate of one device in the workload's precision, operations per second."""
+    memory_bandwidth: float | None = None
+    """Bytes per second of one device."""
+    link_bandwidth: float | None = None
+    """Bytes per second between two devices."""
+    devices_per_node: int | None = None
+    described: bool = False
+    """True for a machine from a file: planned for, never launched on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemorySplit:
+    """Predicted peak of one device in bytes, by what fills it."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+    communication: int
+    runtime: int
+    """Interpreter, libraries, CUDA context, allocator slack."""
+
+    @property
+    def total(self) -> int:
+        """Sum of all parts."""
+        return (
+            self.weights
+            + self.gradients
+            + self.optimizer
+            + self.activations
+            + self.logits
+            + self.communication
+            + self.runtime
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """One way to run the workload on a number of devices."""
+
+    devices: int
+    strategy: Strategy
+    micro_batch_size: int
+    gradient_accumulation_steps: int
+    recomputation: Literal["none", "blocks"]
+    precision: Literal["fp32", "bf16"]
+    memory: MemorySplit
+    tokens_per_second: float | None = None
+    """Padding not counted; None where the device's speed is unknown."""
+    seconds: float | None = None
+    """Whole run, None where steps or speed are unknown."""
+
+    @property
+    def line(self) -> str:
+        """One line for people and events."""
+        parts = [
+            {"single": "one device", "ddp": "data parallel", "fsdp": "sharded data parallel"}[
+                self.strategy
+            ],
+            f"micro-batch {self.micro_batch_size}",
+            f"accumulation {self.gradient_accumulation_steps}",
+            "recomputation" if self.recomputation == "blocks" else "no recomputation",
+            self.precision,
+        ]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SizeVerdict:
+    """What one size would do for the workload."""
+
+    size: str
+    """Label, e.g. `Small.80GB`."""
+    devices: int
+    verdict: VerdictWord
+    plan: Plan | None = None
+    """The best plan at this size; None where it cannot be formed."""
+    why: str = ""
+    """One sentence: why not, or what would make it fit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The planner's whole answer."""
+
+    sizes: tuple[SizeVerdict, ...]
+    choice: SizeVerdict | None
+    """The size asked for, or the fastest that fits."""
+    reason: str
+    runner_up: SizeVerdict | None = None
+    runner_up_cost: str = ""
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,162 @@
+"""A run's configuration: what the user may say, with every default in one place.
+
+The structs only declare. `check` finds all wrong fields at once; reading and writing YAML is
+in `config_file`. None means "chosen by the core from model, method and device"; the file a
+run writes into its folder holds the chosen values, so the same file reproduces the run.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Method = Literal["full", "lora", "qlora"]
+Precision = Literal["auto", "fp32", "bf16"]
+PromptFormat = Literal["auto", "instruct", "alpaca", "alpaca-short", "chat", "text"]
+DataFormat = Literal["auto", "instruction", "prompt-completion", "chat", "text"]
+
+
+class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How rows become trained tokens."""
+
+    format: DataFormat = "auto"
+    """Shape of a row; `auto` looks at the columns."""
+    prompt_format: PromptFormat = "auto"
+    """Text around a row: `instruct` is the tutorial's `[INST] … [/INST]`."""
+    instruction_column: str | None = None
+    input_column: str | None = None
+    output_column: str | None = None
+    text_column: str | None = None
+    messages_column: str | None = None
+    subset: str | None = None
+    """Configuration name of a hub dataset."""
+    split: str = "train"
+    revision: str | None = None
+    train_on_prompt: bool = False
+    """Whether prompt tokens count in the loss; the platform's tutorial counts them."""
+    eval_fraction: float = 0.02
+    """Share held out by hash of the row where the dataset has no split of its own; 0 for none."""
+    eval_rows_max: int = 500
+    packing: bool = True
+    """Whole documents share a row; attention never crosses them."""
+    truncate: bool = False
+    """Cut rows longer than `sequence_length` instead of dropping them."""
+
+
+class OptimizerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AdamW and its learning-rate schedule."""
+
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.95
+    epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this global norm; 0 switches clipping off."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: int | None = None
+    """Steps of linear rise; None is 3 % of the run, at most 100."""
+    minimum_learning_rate_fraction: float = 0.1
+    """Where the schedule ends, as a share of `learning_rate`."""
+
+
+class LoraConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Low-rank adapters, for methods `lora` and `qlora`."""
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    target_modules: tuple[str, ...] = ()
+    """Names of linear layers; empty is every linear layer of the blocks."""
+
+
+class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the run saves itself."""
+
+    every_steps: int | None = None
+    """None: about every tenth of the run, 0: only at the end and on stop."""
+    keep: int = 2
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written to the event log."""
+
+    every_steps: int = 1
+
+
+class EvalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the held-out rows are measured; always before the first step and at the end."""
+
+    every_steps: int | None = None
+    """None: about every tenth of the run, 0: only before and at the end."""
+
+
+class SampleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Text generated before training and at its end, to be read side by side."""
+
+    prompts: tuple[str, ...] = ()
+    """Empty takes held-out rows."""
+    count: int = 3
+    """How many held-out rows are sampled; 0 for none."""
+    new_tokens: int = 64
+
+
+class ParallelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How several devices share the work."""
+
+    strategy: Literal["auto", "single", "ddp", "fsdp"] = "auto"
+    recomputation: Literal["auto", "none", "blocks"] = "auto"
+    """Whether activations are computed again in the backward pass to save memory."""
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The process that trains."""
+
+    python: str | None = None
+    """Interpreter whose torch trains; None is the one that runs the command."""
+    threads: int | None = None
+    """CPU threads of one rank; None shares the permitted cores out."""
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that shapes a run. Top-level names equal the flags of `moai-tui train`."""
+
+    model: str = "tiny"
+    """Preset id, hub id or local folder."""
+    from_scratch: bool = False
+    """Same architecture with fresh weights."""
+    dataset: str = "python-stdlib"
+    """`python-stdlib`, `python:PATH`, hub id, file or folder."""
+    eval_dataset: str | None = None
+    size: str | None = None
+    """Accelerator size by name, with or without its memory: `Small`, `xLarge.640GB`."""
+    devices: tuple[str, ...] = ()
+    """Indices or UUIDs; empty takes the idlest permitted ones."""
+    method: Method = "full"
+    sequence_length: int | None = None
+    """Tokens in one packed row."""
+    global_batch_size: int | None = None
+    """Sequences per optimizer step, over all devices and micro-batches."""
+    micro_batch_size: int | None = None
+    """Sequences per forward pass on one device."""
+    learning_rate: float | None = None
+    steps: int | None = None
+    """Optimizer steps; wins over `epochs`."""
+    epochs: float | None = None
+    """Passes over the training rows; fractions are allowed."""
+    seed: int = 0
+    name: str | None = None
+    precision: Precision = "auto"
+    """`auto`: fp32 on every CPU, bf16 on cards that have it."""
+    skip_bad_rows: bool = False
+    time_limit: str | None = None
+    """Wall time after which the run stops and saves, e.g. `1h50m`."""
+    data: DataConfig = DataConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    lora: LoraConfig = LoraConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    log: LogConfig = LogConfig()
+    eval: EvalConfig = EvalConfig()
+    sample: SampleConfig = SampleConfig()
+    parallel: ParallelConfig = ParallelConfig()
+    worker: WorkerConfig = WorkerConfig()

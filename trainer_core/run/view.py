@@ -1,0 +1,204 @@
+"""A run as one looks at it: the events of its files folded into what screens and `show` need.
+
+Pure: feed it events in the order the reader gives them; it reads no file and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trainer_core.run.curve import Curve
+from trainer_core.run.events import (
+    AnyEvent,
+    CheckpointSaved,
+    Eval,
+    ModelSaved,
+    Notice,
+    Phase,
+    Queued,
+    RequestAnswered,
+    Restarted,
+    RunEnded,
+    RunStarted,
+    Sample,
+    StateChanged,
+    Step,
+    TrainingEnded,
+)
+
+SMOOTHING = 0.9
+"""Weight of the past in the smoothed loss, corrected for its start as in Adam."""
+
+NOTICES_KEPT = 200
+
+
+@dataclass(slots=True)
+class PhaseRecord:
+    """One phase with its time; `seconds` is None while it lasts."""
+
+    name: str
+    started: float
+    """Unix time."""
+    seconds: float | None = None
+    done: int | None = None
+    total: int | None = None
+    unit: str | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class RunView:
+    """Everything shown of one run."""
+
+    state: str = "starting"
+    state_reason: str | None = None
+    waits_for: str | None = None
+    attempt: int = 1
+    started: RunStarted | None = None
+    phases: list[PhaseRecord] = field(default_factory=list)
+    """Phases of this attempt before step 1, in order."""
+    phase: PhaseRecord | None = None
+    """What the run does now; None once it has ended."""
+    step: Step | None = None
+    """Newest step."""
+    loss: Curve = field(default_factory=Curve)
+    smoothed_loss: Curve = field(default_factory=Curve)
+    eval_loss: Curve = field(default_factory=Curve)
+    learning_rate: Curve = field(default_factory=Curve)
+    grad_norm: Curve = field(default_factory=Curve)
+    tokens_per_second: Curve = field(default_factory=Curve)
+    evals: list[Eval] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    checkpoints: list[CheckpointSaved] = field(default_factory=list)
+    model: ModelSaved | None = None
+    notices: list[Notice] = field(default_factory=list)
+    answers: list[RequestAnswered] = field(default_factory=list)
+    ended: RunEnded | None = None
+    training_ended: TrainingEnded | None = None
+    first_time: float | None = None
+    """Unix time of the first event."""
+    last_time: float | None = None
+    first_step_time: float | None = None
+    """Unix time of this attempt's first step."""
+    attempt_time: float | None = None
+    attempt_first_step: int | None = None
+    steps_seen: int = 0
+    steps_seconds: float = 0.0
+    """Summed duration of this attempt's steps, its first left out (it warms up)."""
+    total_tokens: int = 0
+    """Tokens of this attempt's steps, its first left out."""
+    total_padded_tokens: int = 0
+    peak_memory_bytes: int | None = None
+    _smooth: float = 0.0
+    _smooth_weight: float = 0.0
+
+    def apply(self, event: AnyEvent) -> None:
+        """Fold one event in."""
+        self.first_time = event.time if self.first_time is None else self.first_time
+        self.last_time = event.time
+        if event.attempt > self.attempt:
+            self._new_attempt(event.attempt)
+        match event:
+            case Step():
+                self._apply_step(event)
+            case Phase():
+                self._apply_phase(event)
+            case Eval():
+                self.evals = [seen for seen in self.evals if seen.step < event.step] + [event]
+                self.eval_loss.append(event.step, float(event.eval_loss))
+            case Sample():
+                self.samples = [seen for seen in self.samples if seen.step < event.step] + [event]
+            case _:
+                self._apply_rest(event)
+
+    def _apply_rest(self, event: AnyEvent) -> None:
+        match event:
+            case RunStarted():
+                self.started, self.attempt_time = event, event.time
+            case CheckpointSaved():
+                self.checkpoints.append(event)
+            case ModelSaved():
+                self.model = event
+            case Notice():
+                self.notices = [*self.notices[-NOTICES_KEPT + 1 :], event]
+            case RequestAnswered():
+                self.answers.append(event)
+            case Queued():
+                self.state, self.waits_for = "queued", event.waits_for
+            case StateChanged():
+                self.state, self.state_reason = event.state, event.reason
+            case TrainingEnded():
+                self.training_ended = event
+                self._close_phase(event.time)
+            case RunEnded():
+                self.ended, self.state, self.state_reason = event, event.state, event.reason
+                self._close_phase(event.time)
+            case Restarted():
+                self.ended = None
+            case _:
+                return
+
+    def _new_attempt(self, attempt: int) -> None:
+        self.attempt = attempt
+        self.phases, self.phase, self.ended, self.training_ended = [], None, None, None
+        self.first_step_time, self.attempt_first_step = None, None
+        self.steps_seen, self.steps_seconds = 0, 0.0
+        self.total_tokens, self.total_padded_tokens = 0, 0
+
+    def _apply_step(self, event: Step) -> None:
+        if self.first_step_time is None:
+            self.first_step_time, self.attempt_first_step = event.time, event.step
+        else:
+            self.steps_seen += 1
+            self.steps_seconds += event.step_seconds
+            self.total_tokens += event.tokens
+            self.total_padded_tokens += event.padded_tokens
+        self.step = event
+        loss = float(event.train_loss)
+        self.loss.append(event.step, loss)
+        if loss == loss and abs(loss) != float("inf"):
+            self._smooth = SMOOTHING * self._smooth + (1 - SMOOTHING) * loss
+            self._smooth_weight = SMOOTHING * self._smooth_weight + (1 - SMOOTHING)
+            self.smoothed_loss.append(event.step, self._smooth / self._smooth_weight)
+        self.learning_rate.append(event.step, event.learning_rate)
+        if event.grad_norm is not None:
+            self.grad_norm.append(event.step, float(event.grad_norm))
+        if event.tokens_per_second is not None:
+            self.tokens_per_second.append(event.step, event.tokens_per_second)
+        if event.peak_memory_bytes is not None:
+            self.peak_memory_bytes = max(self.peak_memory_bytes or 0, event.peak_memory_bytes)
+
+    def _apply_phase(self, event: Phase) -> None:
+        if self.phase is None or self.phase.name != event.name:
+            self._close_phase(event.time)
+            self.phase = PhaseRecord(name=event.name, started=event.time)
+            if self.first_step_time is None and event.name != "training":
+                self.phases.append(self.phase)
+        phase = self.phase
+        phase.done, phase.total, phase.unit = event.done, event.total, event.unit
+        phase.detail = event.detail
+        if event.finished:
+            self._close_phase(event.time)
+
+    def _close_phase(self, now: float) -> None:
+        if self.phase is not None and self.phase.seconds is None:
+            self.phase.seconds = max(0.0, now - self.phase.started)
+        self.phase = None
+
+    @property
+    def mean_tokens_per_second(self) -> float | None:
+        """Tokens without padding over whole steps of this attempt, its first step apart."""
+        return self.total_tokens / self.steps_seconds if self.steps_seconds > 0 else None
+
+    @property
+    def mean_padded_tokens_per_second(self) -> float | None:
+        """The same with padding, to compare with the platform's tutorial."""
+        return self.total_padded_tokens / self.steps_seconds if self.steps_seconds > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds of training left, from this attempt's steps; None before the second step."""
+        if self.step is None or self.started is None or self.steps_seen == 0 or self.ended:
+            return None
+        left = self.started.total_steps - self.step.step
+        return max(0, left) * self.steps_seconds / self.steps_seen
