@@ -1,0 +1,302 @@
+"""The dashboard: who hears what. No layout and no work stand here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.signal import Signal
+
+from moai_tui import theming
+from moai_tui.messages import (
+    AcceleratorsRead,
+    ActionEnded,
+    DataReady,
+    DataWanted,
+    FollowWanted,
+    LaunchEnded,
+    LaunchRequested,
+    PlanReady,
+    PlanWanted,
+    ResumeRequested,
+    RunsListed,
+    RunUpdated,
+    StopRequested,
+)
+from moai_tui.settings import Settings
+from moai_tui.signals import Newest
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from moai_tui.live import Facts
+    from trainer_core.run.config import RunConfig
+
+REPAINT_SECONDS = 0.45
+"""Live facts of one kind are published at most this often; answers to a key at once."""
+
+
+class MoaiApp(App[int]):
+    """The dashboard's app: screens ask it through `signals.Dashboard`."""
+
+    CSS_PATH = Path(__file__).with_name("app.tcss")  # also right for a subclass elsewhere
+    TITLE = "moai-tui"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave; runs go on"),
+        Binding("f10", "quit", "Quit", show=False),
+        Binding("question_mark,f1", "help", "Help", id="app.help", tooltip="What works here"),
+        Binding("n,f2", "new_run", "New run", id="app.new", tooltip="Open the form"),
+        Binding("1", "home", "Home", id="app.home", tooltip="Accelerators and runs"),
+        Binding("2", "runs", "Runs", id="app.runs", tooltip="Every run on this machine"),
+        Binding("colon", "command_palette", "Palette", show=False),
+        Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False),
+    ]
+
+    def __init__(
+        self, *, live: Facts | None = None, run: str | None = None, settings: Settings | None = None
+    ) -> None:
+        super().__init__()
+        self.settings = settings or Settings()
+        self.newest = Newest()
+        self.repaint_seconds = REPAINT_SECONDS
+        self.accelerators_signal: Signal[AcceleratorsRead] = Signal(self, "accelerators")
+        self.runs_signal: Signal[RunsListed] = Signal(self, "runs")
+        self.run_signal: Signal[RunUpdated] = Signal(self, "run")
+        self.plan_signal: Signal[PlanReady] = Signal(self, "plan")
+        self.data_signal: Signal[DataReady] = Signal(self, "data")
+        self.action_signal: Signal[ActionEnded | LaunchEnded] = Signal(self, "action")
+        self.clock_signal: Signal[float] = Signal(self, "clock")
+        self._live, self._first_run = live, run
+        self._published: dict[str, float] = {}
+        self._waiting: dict[str, Callable[[], None]] = {}
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The home screen lies under every other one."""
+        from moai_tui.screens.dashboard import DashboardScreen
+
+        return DashboardScreen()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give our own variables a colour in themes that do not know them."""
+        standard = self.current_theme.to_color_system().generate()
+        return {ours: standard[name] for ours, name in theming.VARIABLES.items()}
+
+    def on_mount(self) -> None:
+        """Take the themes, begin to read, open the run one was asked for."""
+        self._take_themes()
+        for notice in self.settings.notices:
+            self.say(notice, ok=False)
+        if self._live is not None:
+            self._live.start(self.post_message)
+        self.set_interval(0.5, lambda: self.clock_signal.publish(time.time()))
+        if self._first_run is not None:
+            self.open_run(self._first_run)
+
+    def on_unmount(self) -> None:
+        """End every thread and child."""
+        if self._live is not None:
+            self._live.stop()
+
+    # Facts: hand them to whoever shows them, at most twice a second.
+
+    def on_accelerators_read(self, message: AcceleratorsRead) -> None:
+        """Hand the reading on."""
+        self.newest.accelerators = message
+        self._publish_calmly("accelerators", partial(self.accelerators_signal.publish, message))
+
+    def on_runs_listed(self, message: RunsListed) -> None:
+        """Hand the list on."""
+        self.newest.runs = message
+        self._publish_calmly("runs", partial(self.runs_signal.publish, message))
+
+    def on_run_updated(self, message: RunUpdated) -> None:
+        """Hand the run on."""
+        self.newest.run = message
+        self._publish_calmly("run", partial(self.run_signal.publish, message))
+
+    def on_plan_ready(self, message: PlanReady) -> None:
+        """Hand the verdict on."""
+        self.newest.plan = message
+        self.plan_signal.publish(message)
+
+    def on_data_ready(self, message: DataReady) -> None:
+        """Hand the report on."""
+        self.newest.data = message
+        self.data_signal.publish(message)
+
+    def on_action_ended(self, message: ActionEnded) -> None:
+        """Say how a request to a run ended."""
+        self.say(message.text, ok=message.ok)
+        self.action_signal.publish(message)
+
+    def on_launch_ended(self, message: LaunchEnded) -> None:
+        """Open the new run in place of the form; what hindered it is the form's to show."""
+        self.action_signal.publish(message)
+        if message.run_id is not None:
+            from moai_tui.screens.new_run import NewRunScreen
+
+            if isinstance(self.screen, NewRunScreen):
+                self.go_back()
+            self.open_run(message.run_id)
+
+    def _publish_calmly(self, kind: str, publish: Callable[[], None]) -> None:
+        """Publish now if the last time is long enough ago, else the newest when it is."""
+        waiting = kind in self._waiting
+        self._waiting[kind] = publish
+        if waiting:
+            return
+        left = self._published.get(kind, 0.0) + self.repaint_seconds - time.monotonic()
+        if left <= 0:
+            self._publish_waiting(kind)
+        else:
+            self.set_timer(left, partial(self._publish_waiting, kind))
+
+    def _publish_waiting(self, kind: str) -> None:
+        self._published[kind] = time.monotonic()
+        self._waiting.pop(kind)()
+
+    # Wishes: live takes them up, its answers come back as facts.
+
+    def on_plan_wanted(self, message: PlanWanted) -> None:
+        """Ask for the verdict."""
+        self._wish(message)
+
+    def on_data_wanted(self, message: DataWanted) -> None:
+        """Ask for the report."""
+        self._wish(message)
+
+    def on_launch_requested(self, message: LaunchRequested) -> None:
+        """Ask for the start."""
+        self._wish(message)
+
+    def on_stop_requested(self, message: StopRequested) -> None:
+        """Ask for the stop."""
+        self._wish(message)
+
+    def on_resume_requested(self, message: ResumeRequested) -> None:
+        """Ask for the resume."""
+        self._wish(message)
+
+    def on_follow_wanted(self, message: FollowWanted) -> None:
+        """Follow another run, or none."""
+        if self.newest.run is not None and self.newest.run.run_id != message.run_id:
+            self.newest.run = None
+        self._wish(message)
+
+    def _wish(self, message: Message) -> None:
+        if self._live is not None:
+            self._live.wish(message)
+
+    # What screens may call.
+
+    def open_run(self, run_id: str) -> None:
+        """Show the live screen of this run; asked again for the open run it does nothing."""
+        from moai_tui.screens.run import RunScreen
+
+        if not (isinstance(self.screen, RunScreen) and self.screen.run_id == run_id):
+            self.push_screen(RunScreen(run_id))
+
+    def open_form(self, config: RunConfig | None = None) -> None:
+        """Show the form, filled from `config`, else with the defaults."""
+        from moai_tui.screens.new_run import NewRunScreen
+
+        if not isinstance(self.screen, NewRunScreen):
+            self.push_screen(NewRunScreen(config))
+
+    def go_back(self) -> None:
+        """Close the screen on top; the home screen stays."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def say(self, text: str, *, ok: bool = True) -> None:
+        """Show one sentence for a few seconds, literally; `ok=False` marks it as a mistake."""
+        self.notify(
+            text,
+            title="" if ok else "Not done",
+            severity="information" if ok else "error",
+            timeout=4 if ok else 8,
+            markup=False,
+        )
+
+    def copy(self, text: str, what: str) -> None:
+        """Copy through the terminal (also over SSH) and say what was copied."""
+        self.copy_to_clipboard(text)
+        self.say(f"Copied {what}.")
+
+    # Keys.
+
+    def action_home(self) -> None:
+        """Close everything above the home screen."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_runs(self) -> None:
+        """Show the runs page."""
+        from moai_tui.screens.run_history import RunHistoryScreen
+
+        if not isinstance(self.screen, RunHistoryScreen):
+            self.action_home()
+            self.push_screen(RunHistoryScreen())
+
+    def action_new_run(self) -> None:
+        """Open the form."""
+        self.open_form()
+
+    def action_help(self) -> None:
+        """Show the keys that work here and now."""
+        from moai_tui.screens.dialogs import HelpDialog
+
+        if not isinstance(self.screen, HelpDialog):
+            self.push_screen(HelpDialog(self.screen))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Put every key of the place into the palette, and each theme."""
+        seen: set[str] = set()
+        for _, binding, enabled, tooltip in screen.active_bindings.values():
+            if enabled and binding.description and binding.action not in seen:
+                seen.add(binding.action)
+                run = partial(self.run_action, binding.action, screen)
+                yield SystemCommand(binding.description, tooltip or binding.key, run)
+        for name in self.available_themes:
+            yield SystemCommand(f"Theme: {name}", "", partial(setattr, self, "theme", name))
+
+    def _take_themes(self) -> None:
+        found = theming.load_themes()
+        for notice in found.notices:
+            self.say(notice, ok=False)
+        for theme in found.themes:
+            self.register_theme(theme)
+        known = {theme.name for theme in found.themes}
+        if self.settings.theme in self.available_themes:
+            self.theme = self.settings.theme
+        else:
+            names = ", ".join(sorted(known))
+            self.say(f"There is no theme {self.settings.theme}; known are {names}.", ok=False)
+            self.theme = theming.DEFAULT_THEME
+
+
+def main(run: str | None = None) -> int:
+    """Open the dashboard, on a run where one is named.
+
+    Returns:
+        The exit code: 0, or 128 and the signal's number when one ended it.
+    """
+    from moai_tui.settings import export_settings, load_settings
+
+    settings = load_settings()
+    export_settings(settings)
+    app = MoaiApp(run=run, settings=settings)
+    code = app.run()
+    return code or app.return_code or 0
+
+
+if os.environ.get("SSH_CONNECTION"):
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")

@@ -1,0 +1,174 @@
+"""The user's settings: one YAML file, overruled by `MOAI_TUI_*` variables.
+
+`<config home>/moai-tui/config.yaml`. A mistake in it is a notice with the nearest known key,
+never a dashboard that does not open.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trainer_core.folders import config_root
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything a user may settle for good."""
+
+    theme: str = "moai-dark"
+    """Name of a built-in or user theme."""
+    refresh_seconds: float = 1.0
+    """Time between two readings of the accelerators, at least 0.5."""
+    runs_folder: str | None = None
+    """Where new run folders are made; None is below the state folder."""
+    worker_python: str | None = None
+    """Interpreter whose torch trains; None is the one that runs the dashboard."""
+    model_folders: tuple[str, ...] = ()
+    """Folders whose subfolders are offered as models."""
+    notices: tuple[str, ...] = ()
+    """What was wrong in the file, one sentence each."""
+
+
+def settings_path() -> Path:
+    """Return where the settings stand, whether or not the file exists."""
+    return config_root() / "config.yaml"
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings: variables before file before defaults.
+
+    Args:
+        path: The YAML file; None is `settings_path()`. A missing file is no mistake.
+        environ: None is the process's own.
+
+    Returns:
+        Settings that can be used, with a notice for each thing that could not.
+    """
+    path = settings_path() if path is None else path
+    environ = os.environ if environ is None else environ
+    values, notices = _read(path)
+    settings = Settings()
+    for source, where in ((values, str(path)), (_from_environment(environ), "")):
+        for key, value in source.items():
+            field, convert = KEYS[key]
+            try:
+                settings = replace(settings, **{field: convert(value)})
+            except (TypeError, ValueError) as error:
+                place = f"{where}: {key}" if where else VARIABLES_OF[key]
+                notices.append(f"{place}: {value!r} cannot be used; {error}")
+    return replace(settings, notices=tuple(notices))
+
+
+def export_settings(settings: Settings, environ: dict[str, str] | None = None) -> None:
+    """Hand the settings to the core, and to every process started from here, as variables.
+
+    Variables that are set already stay: they overrule the file.
+    """
+    target = os.environ if environ is None else environ
+    wanted = {
+        "MOAI_TUI_RUNS": settings.runs_folder,
+        "MOAI_TUI_WORKER_PYTHON": settings.worker_python,
+        "MOAI_TUI_MODELS": os.pathsep.join(settings.model_folders),
+    }
+    for name, value in wanted.items():
+        if value:
+            target.setdefault(name, value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("use a text")
+    return value.strip()
+
+
+def _folder(value: object) -> str:
+    return str(Path(_text(value)).expanduser())
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(value)  # type: ignore[arg-type]  # a text or number from YAML
+    except (TypeError, ValueError):
+        raise ValueError("use a number of seconds, 0.5 or more") from None
+    if not 0.5 <= seconds <= 3600:
+        raise ValueError("use a number of seconds from 0.5 to 3600")
+    return seconds
+
+
+def _folders(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part for part in value.split(os.pathsep) if part]
+    if not isinstance(value, list):
+        raise ValueError("use a list of folders")
+    return tuple(_folder(part) for part in value)
+
+
+KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "theme": ("theme", _text),
+    "refresh": ("refresh_seconds", _seconds),
+    "storage.runs": ("runs_folder", _folder),
+    "worker.python": ("worker_python", _folder),
+    "models.folders": ("model_folders", _folders),
+}
+"""Key in the file → field and what reads it."""
+
+VARIABLES_OF = {
+    "theme": "MOAI_TUI_THEME",
+    "refresh": "MOAI_TUI_REFRESH",
+    "storage.runs": "MOAI_TUI_RUNS",
+    "worker.python": "MOAI_TUI_WORKER_PYTHON",
+    "models.folders": "MOAI_TUI_MODELS",
+}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {key: environ[name] for key, name in VARIABLES_OF.items() if environ.get(name)}
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the known keys of the file, dotted, and a sentence for each of the rest."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [f"{path}: cannot be read ({error}); the defaults are used"]
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        return {}, [f"{place}: this is not YAML; the defaults are used"]
+    if content is None:
+        return {}, []
+    if not isinstance(content, dict):
+        return {}, [f"{path}: use `key: value` lines; the defaults are used"]
+    return _known(_flat(content), path)
+
+
+def _flat(content: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
+def _known(flat: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[str]]:
+    notices = []
+    for key in flat:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KEYS)}"
+            notices.append(f"{path}: {key} is not a setting; {hint}")
+    return {key: value for key, value in flat.items() if key in KEYS}, notices

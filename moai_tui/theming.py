@@ -1,0 +1,190 @@
+"""Themes: `themes/*.yaml` of the package and of the user, turned into Textual themes.
+
+A file holds the fields of Textual's `Theme` and, below `variables`, ours. A file that cannot
+be used is one sentence with file, line and what to do; the dashboard opens all the same.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer_core.errors import UserError
+from trainer_core.folders import data_root
+
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+DEFAULT_THEME = "moai-dark"
+
+VARIABLES = {
+    "loss-train": "primary",
+    "loss-eval": "warning",
+    "load-low": "success",
+    "load-mid": "warning",
+    "load-high": "error",
+    "memory-tight": "warning",
+}
+"""Our own variables, and the standard colour that stands in where a theme leaves one out."""
+
+COLOURS = (
+    "primary",
+    "secondary",
+    "warning",
+    "error",
+    "success",
+    "accent",
+    "foreground",
+    "background",
+    "surface",
+    "panel",
+    "boost",
+)
+NUMBERS = ("luminosity_spread", "text_alpha")
+OTHERS = ("name", "dark", "variables", "author", "description", "homepage")
+
+
+@dataclass(frozen=True, slots=True)
+class Themes:
+    """Every theme that can be used, and a sentence for each file that cannot."""
+
+    themes: tuple[Theme, ...]
+    notices: tuple[str, ...]
+
+
+class ThemeError(UserError):
+    """One sentence: file, line, what is wrong, what to do."""
+
+
+def builtin_theme_dir() -> Path:
+    """Return the folder of the themes that come with the program.
+
+    In the wheel they lie inside the package, in a checkout beside it.
+    """
+    inside = Path(str(importlib.resources.files("moai_tui"))) / "themes"
+    return inside if inside.is_dir() else inside.parent.parent / "themes"
+
+
+def user_theme_dir() -> Path:
+    """Return the folder of the user's own themes, whether or not it exists."""
+    return data_root() / "themes"
+
+
+def load_themes(folders: Iterable[Path] | None = None) -> Themes:
+    """Read every theme file; of two with one name the later wins, so a user may mend ours."""
+    if folders is None:
+        folders = (builtin_theme_dir(), user_theme_dir())
+    themes: dict[str, Theme] = {}
+    notices: list[str] = []
+    for folder in folders:
+        for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+            try:
+                theme, odd = read_theme(path)
+            except ThemeError as error:
+                notices.append(str(error))
+            else:
+                themes[theme.name] = theme
+                notices += odd
+    return Themes(tuple(themes.values()), tuple(notices))
+
+
+def read_theme(path: Path) -> tuple[Theme, list[str]]:
+    """Read one theme file.
+
+    Returns:
+        The theme, and a sentence for each key that was left out because nobody knows it.
+    """
+    content, lines = _mapping(path)
+    theme: dict[str, Any] = {}
+    odd = []
+    for key, value in content.items():
+        place = f"{path}:{lines.get(key, 1)}"
+        if key in COLOURS:
+            theme[key] = _colour(value, place, key)
+        elif key in NUMBERS:
+            theme[key] = _number(value, place, key)
+        elif key == "dark":
+            theme[key] = _truth(value, place)
+        elif key == "variables":
+            theme[key] = _variables(value, place, lines)
+        elif key not in OTHERS:
+            near = difflib.get_close_matches(str(key), (*COLOURS, *NUMBERS, *OTHERS), n=1)
+            hint = f"did you mean {near[0]}?" if near else "take it out"
+            odd.append(f"{place}: {key} is not part of a theme; {hint}")
+    for needed in ("name", "primary"):
+        if not isinstance(content.get(needed), str):
+            raise ThemeError(f"{path}:1: {needed} is missing; add a line `{needed}: …`")
+    return _build(str(content["name"]), theme), odd
+
+
+def _build(name: str, fields: dict[str, Any]) -> Theme:
+    from textual.theme import Theme
+
+    given = fields.pop("variables", {})
+    variables = {
+        ours: fields.get(standard) or fields["primary"] for ours, standard in VARIABLES.items()
+    }
+    return Theme(name=name, variables=variables | given, **fields)
+
+
+def _mapping(path: Path) -> tuple[dict[Any, Any], dict[Any, int]]:
+    """Return the file's content and the 1-based line of each key, nested ones included."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise ThemeError(
+            f"{path}:{line}: this is not YAML; look at the indentation and the quotes there"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ThemeError(f"{path}:1: cannot be read ({error}); make it readable") from None
+    if not isinstance(content, dict):
+        raise ThemeError(f"{path}:1: not a theme; start with `name: my-theme`")
+    lines: dict[Any, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        key, colon, _ = line.strip().partition(":")
+        if colon:
+            lines.setdefault(key.strip("'\""), number)
+    return content, lines
+
+
+def _colour(value: object, place: str, key: str) -> str:
+    from textual.color import Color, ColorParseError
+
+    try:
+        Color.parse(str(value))
+    except ColorParseError:
+        raise ThemeError(
+            f'{place}: {key} is {value!r}, which is no colour; write it as "#7aa2f7"'
+        ) from None
+    return str(value)
+
+
+def _number(value: object, place: str, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ThemeError(f"{place}: {key} is {value!r}; use a number from 0 to 1")
+    return float(value)
+
+
+def _truth(value: object, place: str) -> bool:
+    if not isinstance(value, bool):
+        raise ThemeError(f"{place}: dark is {value!r}; use true or false")
+    return value
+
+
+def _variables(value: object, place: str, lines: dict[Any, int]) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ThemeError(f"{place}: variables holds no names; indent `name: colour` below it")
+    path = place.rsplit(":", 1)[0]
+    for key, colour in value.items():
+        if key in VARIABLES:
+            _colour(colour, f"{path}:{lines.get(key, 1)}", str(key))
+    return {str(key): str(colour) for key, colour in value.items()}

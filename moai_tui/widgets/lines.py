@@ -1,0 +1,148 @@
+"""A widget that draws its own lines and repaints only those that changed.
+
+Every number that moves in the dashboard is drawn by a subclass of `Lines`: no layout, no
+markup, no scroll bars. A line is a list of (text, style) pieces; a style is one of `STYLES`,
+or several joined by a space. Text is drawn literally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+Piece = tuple[str, str]
+Line = Sequence[Piece]
+
+STYLES = (
+    "muted",
+    "faint",
+    "strong",
+    "title",
+    "accent",
+    "good",
+    "warn",
+    "bad",
+    "low",
+    "mid",
+    "high",
+    "key",
+    "cursor",
+    "train",
+    "eval",
+)
+"""Names a piece may use; colours come from the theme."""
+
+
+def fit(text: str, width: int, align: Literal["left", "right", "center"] = "left") -> str:
+    """Return `text` in exactly `width` terminal cells, cut with an ellipsis where too long."""
+    if width <= 0:
+        return ""
+    missing = width - cell_len(text)
+    if missing < 0:
+        return set_cell_size(text, width - 1) + "…"
+    if align == "right":
+        return " " * missing + text
+    if align == "center":
+        return " " * (missing // 2) + text + " " * (missing - missing // 2)
+    return text + " " * missing
+
+
+def line_width(line: Line) -> int:
+    """Return the terminal cells a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+class Lines(Widget):
+    """Lines of styled text, cut to the widget's width; set them with `show_lines`."""
+
+    DEFAULT_CSS = """
+    Lines { height: auto; width: 1fr; color: $foreground; }
+    Lines > .lines--muted { color: $text-muted; }
+    Lines > .lines--faint { color: $text-disabled; }
+    Lines > .lines--strong { text-style: bold; }
+    Lines > .lines--title { color: $primary; text-style: bold; }
+    Lines > .lines--accent { color: $accent; }
+    Lines > .lines--good { color: $text-success; }
+    Lines > .lines--warn { color: $text-warning; }
+    Lines > .lines--bad { color: $text-error; }
+    Lines > .lines--low { color: $load-low; }
+    Lines > .lines--mid { color: $load-mid; }
+    Lines > .lines--high { color: $load-high; }
+    Lines > .lines--key { color: $footer-key-foreground; text-style: bold; }
+    Lines > .lines--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+    Lines > .lines--train { color: $loss-train; }
+    Lines > .lines--eval { color: $loss-eval; }
+    """
+    COMPONENT_CLASSES = {f"lines--{name}" for name in STYLES}
+
+    def __init__(
+        self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: list[tuple[Piece, ...]] = [tuple(line) for line in lines]
+        self._styles: dict[str, Style] = {}
+
+    @property
+    def lines(self) -> tuple[tuple[Piece, ...], ...]:
+        """What is drawn now."""
+        return tuple(self._lines)
+
+    @property
+    def plain(self) -> str:
+        """The drawn text without styles, for tests and copying."""
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in self._lines)
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        """Draw these lines; only the ones that differ from what stands there are repainted."""
+        new = [tuple(line) for line in lines]
+        old, self._lines = self._lines, new
+        if len(new) != len(old) and self.styles.height is not None and self.styles.height.is_auto:
+            self.refresh(layout=True)
+            return
+        width = self.size.width
+        dirty = [
+            Region(0, y, width, 1)
+            for y in range(max(len(old), len(new)))
+            if y >= len(old) or y >= len(new) or old[y] != new[y]
+        ]
+        if dirty:
+            self.refresh(*dirty)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """Take one row a line where the height is automatic."""
+        return len(self._lines)
+
+    def notify_style_update(self) -> None:
+        """Forget the colours of the last theme."""
+        self._styles.clear()
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one row."""
+        plain = self._style("")
+        pieces = self._lines[y] if y < len(self._lines) else ()
+        segments = [Segment(text, self._style(style)) for text, style in pieces]
+        return Strip(segments).adjust_cell_length(self.size.width, self._line_end(pieces, plain))
+
+    def _line_end(self, pieces: tuple[Piece, ...], plain: Style) -> Style:
+        """A line that ends under the cursor keeps its colour to the edge."""
+        if pieces and "cursor" in pieces[-1][1].split():
+            return self._style("cursor")
+        return plain
+
+    def _style(self, name: str) -> Style:
+        style = self._styles.get(name)
+        if style is None:
+            style = self.rich_style
+            for part in name.split():
+                partial = self.get_component_rich_style(f"lines--{part}", partial=True)
+                style += partial
+            self._styles[name] = style
+        return style
