@@ -8,7 +8,7 @@ or several joined by a space. Text is drawn literally.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -76,11 +76,13 @@ class Lines(Widget):
     Lines > .lines--mid { color: $load-mid; }
     Lines > .lines--high { color: $load-high; }
     Lines > .lines--key { color: $footer-key-foreground; text-style: bold; }
-    Lines > .lines--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+    Lines > .lines--cursor {
+        background: $block-cursor-background; color: $block-cursor-foreground;
+    }
     Lines > .lines--train { color: $loss-train; }
     Lines > .lines--eval { color: $loss-eval; }
     """
-    COMPONENT_CLASSES = {f"lines--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in STYLES}
 
     def __init__(
         self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None

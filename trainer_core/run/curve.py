@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(slots=True)
@@ -41,10 +41,27 @@ class Curve:
         while len(self.buckets) > self.capacity:
             self._merge()
 
+    def snapshot(self) -> Curve:
+        """Return a copy that later appends leave alone; buckets that are done are shared."""
+        copy = Curve(self.capacity)
+        copy.span, copy.buckets = self.span, dict(self.buckets)
+        copy.last_step, copy.last_value = self.last_step, self.last_value
+        if self.last_step is not None and (key := self.last_step // self.span) in copy.buckets:
+            copy.buckets[key] = replace(copy.buckets[key])
+        return copy
+
     def points(self) -> list[tuple[float, Bucket]]:
         """Return (middle step of the span, bucket) in order of steps."""
         half = (self.span - 1) / 2
         return [(key * self.span + half, self.buckets[key]) for key in sorted(self.buckets)]
+
+    def nearest(self, step: int) -> Bucket | None:
+        """Return the bucket that holds a step, else the one nearest to it; None if empty."""
+        if not self.buckets:
+            return None
+        wanted = step // self.span
+        found = self.buckets.get(wanted)
+        return found or self.buckets[min(self.buckets, key=lambda key: abs(key - wanted))]
 
     def __len__(self) -> int:
         return len(self.buckets)
@@ -69,7 +86,7 @@ class Curve:
         for key in sorted(self.buckets):
             bucket, seen = self.buckets[key], merged.get(key // 2)
             if seen is None:
-                merged[key // 2] = bucket
+                merged[key // 2] = replace(bucket)  # a snapshot may hold the old one
             else:
                 seen.low, seen.high = min(seen.low, bucket.low), max(seen.high, bucket.high)
                 seen.total += bucket.total

@@ -5,7 +5,9 @@ Pure: feed it events in the order the reader gives them; it reads no file and no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from typing import Literal
 
 from trainer_core.run.curve import Curve
 from trainer_core.run.events import (
@@ -30,6 +32,16 @@ SMOOTHING = 0.9
 """Weight of the past in the smoothed loss, corrected for its start as in Adam."""
 
 NOTICES_KEPT = 200
+MARKS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at a step, to be marked on a curve."""
+
+    step: int
+    kind: Literal["checkpoint", "resumed", "warning", "error"]
+    text: str
 
 
 @dataclass(slots=True)
@@ -72,6 +84,8 @@ class RunView:
     checkpoints: list[CheckpointSaved] = field(default_factory=list)
     model: ModelSaved | None = None
     notices: list[Notice] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    """What happened at which step, in the order it happened."""
     answers: list[RequestAnswered] = field(default_factory=list)
     ended: RunEnded | None = None
     training_ended: TrainingEnded | None = None
@@ -115,12 +129,18 @@ class RunView:
         match event:
             case RunStarted():
                 self.started, self.attempt_time = event, event.time
+                if event.resumed_from_step is not None:
+                    self._resume_from(event.resumed_from_step)
             case CheckpointSaved():
                 self.checkpoints.append(event)
+                self.marks.append(Mark(event.step, "checkpoint", event.path))
             case ModelSaved():
                 self.model = event
             case Notice():
                 self.notices = [*self.notices[-NOTICES_KEPT + 1 :], event]
+                if event.level != "info":
+                    step = self.step.step if self.step else 0
+                    self.marks = [*self.marks[-MARKS_KEPT + 1 :], Mark(step, event.level, event.text)]
             case RequestAnswered():
                 self.answers.append(event)
             case Queued():
@@ -144,6 +164,19 @@ class RunView:
         self.first_step_time, self.attempt_first_step = None, None
         self.steps_seen, self.steps_seconds = 0, 0.0
         self.total_tokens, self.total_padded_tokens = 0, 0
+
+    def _resume_from(self, step: int) -> None:
+        """Forget what an earlier attempt did beyond the checkpoint this one goes on from."""
+        self.marks.append(Mark(step, "resumed", f"attempt {self.attempt}"))
+        self.evals = [seen for seen in self.evals if seen.step <= step]
+        self.samples = [seen for seen in self.samples if seen.step <= step]
+        if self.eval_loss.last_step is not None and self.eval_loss.last_step > step:
+            self.eval_loss = Curve(self.eval_loss.capacity)
+            for seen in self.evals:
+                self.eval_loss.append(seen.step, float(seen.eval_loss))
+        before = self.smoothed_loss.nearest(step)
+        if before is not None:
+            self._smooth, self._smooth_weight = before.total / before.count, 1.0
 
     def _apply_step(self, event: Step) -> None:
         if self.first_step_time is None:
@@ -184,6 +217,19 @@ class RunView:
         if self.phase is not None and self.phase.seconds is None:
             self.phase.seconds = max(0.0, now - self.phase.started)
         self.phase = None
+
+    def snapshot(self) -> RunView:
+        """Return a copy that later events leave alone, cheap enough for every repaint."""
+        copies: dict[str, Any] = {}
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, Curve):
+                copies[part.name] = value.snapshot()
+            elif isinstance(value, list):
+                copies[part.name] = list(value)
+        copies["phases"] = [replace(phase) for phase in self.phases]
+        copies["phase"] = replace(self.phase) if self.phase is not None else None
+        return replace(self, **copies)
 
     @property
     def mean_tokens_per_second(self) -> float | None:
