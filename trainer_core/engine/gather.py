@@ -1,0 +1,81 @@
+"""Whole tensors out of a model or optimizer, whatever it is sharded over.
+
+Collective where the model is sharded: every rank must call these in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+COMPILE_PREFIX = "_orig_mod."
+
+
+def plain_module(model: nn.Module) -> nn.Module:
+    """Return the module under DistributedDataParallel, or the model itself."""
+    inner = getattr(model, "module", None)
+    is_wrapped = isinstance(inner, nn.Module) and type(model).__name__ == "DistributedDataParallel"
+    return cast(nn.Module, inner) if is_wrapped else model
+
+
+def named_weights(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield every parameter once under the name a plain, uncompiled model gives it."""
+    for name, parameter in plain_module(model).named_parameters():
+        yield name.replace(COMPILE_PREFIX, ""), parameter
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether the tensor is a DTensor; avoids importing its module for plain models."""
+    return hasattr(tensor, "full_tensor")
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return the full tensor on every rank (collective for a DTensor), detached."""
+    tensor = tensor.detach()
+    return cast(Any, tensor).full_tensor() if is_sharded(tensor) else tensor
+
+
+def gather_weights(model: nn.Module, rank: int) -> dict[str, Tensor]:
+    """Return name → whole CPU tensor on rank 0, an empty dict elsewhere.
+
+    Persistent buffers are included; a tied weight stands under its first name only.
+    """
+    weights: dict[str, Tensor] = {}
+    for name, parameter in named_weights(model):
+        full = whole(parameter)
+        if rank == 0:
+            weights[name] = full.cpu().contiguous()
+    if rank == 0:
+        plain = plain_module(model)
+        kept = set(plain.state_dict())
+        for name, buffer in plain.named_buffers():
+            if name in kept:
+                weights[name.replace(COMPILE_PREFIX, "")] = buffer.detach().cpu().contiguous()
+    return weights
+
+
+def gather_optimizer(
+    model: nn.Module, optimizer: torch.optim.Optimizer, rank: int
+) -> dict[str, Tensor]:
+    """Return `<parameter name>|<state name>` → whole CPU tensor on rank 0, else an empty dict."""
+    states: dict[str, Tensor] = {}
+    for name, parameter in named_weights(model):
+        for key, value in sorted(optimizer.state.get(parameter, {}).items()):
+            full = whole(value) if isinstance(value, Tensor) else torch.tensor(value)
+            if rank == 0:
+                states[f"{name}|{key}"] = full.cpu().contiguous()
+    return states
+
+
+def place_like(full: Tensor, target: Tensor) -> Tensor:
+    """Return `full` sharded, typed and placed as `target` is; every rank holds `full`."""
+    full = full.to(device=target.device, dtype=target.dtype)
+    if not is_sharded(target):
+        return full
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    sharded = cast(DTensor, target)
+    return distribute_tensor(full, sharded.device_mesh, sharded.placements, src_data_rank=None)

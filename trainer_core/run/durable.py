@@ -1,0 +1,78 @@
+"""Files that are whole after a crash or a power cut: write aside, flush to disk, rename.
+
+A rename alone is not enough: without the flush before it a power cut leaves an empty file
+under the final name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+CHUNK_BYTES = 8 * 2**20
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's own entries (names made, renamed or removed in it)."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Flush one file's bytes."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace `path` so that a reader sees the old bytes or the new ones, never a part."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def publish_folder(aside: Path, final: Path) -> None:
+    """Give a finished folder its name; an older one of that name is moved away first.
+
+    Both must stand in the same parent folder. Every file in `aside` is flushed before.
+    """
+    for path in sorted(aside.rglob("*")):
+        if path.is_file():
+            sync_file(path)
+        elif path.is_dir():
+            sync_folder(path)
+    sync_folder(aside)
+    trash = None
+    if final.exists():
+        trash = final.with_name(f".trash-{final.name}-{secrets.token_hex(4)}")
+        final.rename(trash)
+    aside.rename(final)
+    sync_folder(final.parent)
+    if trash is not None:
+        shutil.rmtree(trash, ignore_errors=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
