@@ -1,0 +1,386 @@
+"""The form: one draft, what it would take beside it, one key to start."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import DescendantFocus, Resize
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.timer import Timer
+
+from moai_tui.messages import (
+    AcceleratorsRead,
+    ActionEnded,
+    DataReady,
+    DataWanted,
+    LaunchEnded,
+    LaunchRequested,
+    PlanReady,
+    PlanWanted,
+)
+from moai_tui.screens.choose import ChooseScreen, Picked
+from moai_tui.screens.command import CommandScreen
+from moai_tui.screens.dialogs import ConfirmDialog
+from moai_tui.signals import dashboard
+from moai_tui.widgets.action_line import ActionLine
+from moai_tui.widgets.advanced_form import AdvancedForm
+from moai_tui.widgets.batch_form import BatchForm
+from moai_tui.widgets.catalog_choices import dataset_choices, model_choices
+from moai_tui.widgets.compact_panel import CompactPanel
+from moai_tui.widgets.data_preview import DataPreview
+from moai_tui.widgets.dataset_form import DatasetForm
+from moai_tui.widgets.field_help import FieldHelp
+from moai_tui.widgets.field_row import FieldRow
+from moai_tui.widgets.form_part import FormPart
+from moai_tui.widgets.form_state import FormState, data_key, data_problems, device_key, without
+from moai_tui.widgets.identity_form import IdentityForm
+from moai_tui.widgets.key_line import KeyLine
+from moai_tui.widgets.length_form import LengthForm
+from moai_tui.widgets.model_form import ModelForm
+from moai_tui.widgets.path_input import PathInput
+from moai_tui.widgets.size_picker import SizePicker
+from moai_tui.widgets.title_line import TitleLine
+from moai_tui.widgets.verdict_panel import VerdictPanel
+from trainer_core.run.config import RunConfig
+from trainer_core.run.fields import value_of, with_value
+from trainer_core.run.train_command import train_command
+
+PLAN_DELAY_SECONDS = 0.08
+"""The verdict is asked for when keys pause this long: held-down keys ask once."""
+DATA_DELAY_SECONDS = 0.4
+"""A worker reads the data: half-typed paths are not worth one."""
+DATA_PAGE_FIELDS = ("dataset", "eval_dataset", "skip_bad_rows")
+"""Fields that bring the data page forward, beside those of `data.`."""
+WIDE_COLUMNS = 140
+"""From this width on verdict and data stand beside the form, below it under the form."""
+TALL_ROWS = 40
+"""From this height on the parts of the form stand apart."""
+ACTION_HELP = {
+    "start": "Starts the run; it goes on when this terminal is closed.",
+    "unfold": "Devices, micro-batch, precision, eval and save cadence, prompt format and more.",
+}
+KEYS = (
+    ("ctrl+s", "start"),
+    ("tab ↑↓", "fields"),
+    ("enter", "list"),
+    ("ctrl+o", "advanced"),
+    ("ctrl+y", "command"),
+    ("esc", "back"),
+)
+
+
+class NewRunScreen(Screen[None]):
+    """Folds the parts' messages into a draft, asks for verdict and data, starts the run."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,f5", "start", "Start", id="form.start", tooltip="Start this run"),
+        Binding("escape", "back", "Back", id="form.back", tooltip="Leave the form"),
+        Binding("ctrl+o,f4", "advanced", "Advanced", id="form.advanced", tooltip="More fields"),
+        Binding("ctrl+t,f3", "page", "Verdict or data", id="form.page", tooltip="Other page"),
+        Binding("ctrl+y,f8", "command", "Command", id="form.command", tooltip="Copy the command"),
+    ]
+
+    DEFAULT_CSS = """
+    NewRunScreen #columns { height: auto; }
+    NewRunScreen #form { height: auto; width: 1fr; scrollbar-size-vertical: 1; padding: 0 1; }
+    NewRunScreen #beside { display: none; width: 1fr; padding: 0 1 0 2; }
+    NewRunScreen #actions { height: 1; padding: 0 0 0 17; }
+    NewRunScreen VerdictPanel { height: 20; }
+    NewRunScreen DataPreview { height: 1fr; }
+    NewRunScreen CompactPanel { height: 1fr; padding: 0 1; }
+    NewRunScreen AdvancedForm { display: none; }
+    NewRunScreen.-advanced AdvancedForm { display: block; }
+    NewRunScreen.-advanced #columns, NewRunScreen.-advanced #form { height: 1fr; }
+    NewRunScreen.-advanced CompactPanel { height: 8; }
+    NewRunScreen.-wide #columns, NewRunScreen.-wide #form { height: 1fr; }
+    NewRunScreen.-wide #beside { display: block; }
+    NewRunScreen.-wide CompactPanel { display: none; }
+    NewRunScreen.-tall FormPart, NewRunScreen.-tall #actions { margin-bottom: 1; }
+    NewRunScreen.-tall #columns { margin-top: 1; }
+    """
+
+    state: reactive[FormState] = reactive(FormState(), init=False, layout=False)
+    """Everything known of the draft; the parts draw from it."""
+
+    def __init__(self, draft: RunConfig | None = None) -> None:
+        super().__init__()
+        base = draft or RunConfig()
+        self.set_reactive(NewRunScreen.state, FormState(draft=base, base=base))
+        self._misread: dict[str, str] = {}
+        self._plan_timer: Timer | None = None
+        self._data_timer: Timer | None = None
+        self._planned: RunConfig | None = None
+        self._reading_since: float | None = None
+        self._launching = False
+        self._start_waits = False
+
+    def compose(self) -> ComposeResult:
+        """Title, form with what it would take beside or below it, help, keys."""
+        bound = {"state": NewRunScreen.state}
+        yield TitleLine("new run")
+        with Horizontal(id="columns"):
+            with VerticalScroll(id="form", can_focus=False):
+                for part in (ModelForm, DatasetForm, SizePicker, BatchForm, LengthForm):
+                    yield part().data_bind(**bound)
+                yield IdentityForm().data_bind(**bound)
+                with Horizontal(id="actions"):
+                    yield ActionLine("Start", "ctrl+s", id="start", classes="-strong")
+                    yield ActionLine("▸ Advanced", "ctrl+o", id="unfold")
+                yield AdvancedForm().data_bind(**bound)
+            with Vertical(id="beside"):
+                yield VerdictPanel().data_bind(**bound)
+                yield DataPreview().data_bind(**bound)
+        yield CompactPanel().data_bind(**bound)
+        yield FieldHelp()
+        yield KeyLine(KEYS)
+
+    def on_mount(self) -> None:
+        """Listen, show what is known already, ask for the rest."""
+        app = dashboard(self)
+        app.plan_signal.subscribe(self, self._plan_ready)
+        app.data_signal.subscribe(self, self._data_ready)
+        app.accelerators_signal.subscribe(self, self._accelerators_read)
+        app.action_signal.subscribe(self, self._action_ended)
+        app.clock_signal.subscribe(self, self._tick)
+        if app.newest.accelerators is not None:
+            self._accelerators_read(app.newest.accelerators)
+        if app.newest.data is not None:
+            self._take_report(app.newest.data)
+        self.run_worker(self._read_catalog(), group="catalog", exclusive=True, exit_on_error=False)
+        self._ask_for_plan()
+        if self.state.report is None or self.state.report.errors:
+            self._ask_for_data()
+        self.query(FieldRow).first(FieldRow).editor.focus()
+
+    def on_resize(self, event: Resize) -> None:
+        """Verdict and data stand beside the form where there is room."""
+        self.set_class(event.size.width >= WIDE_COLUMNS, "-wide")
+        self.set_class(event.size.height >= TALL_ROWS, "-tall")
+
+    # Parts say what changed; the draft takes it.
+
+    @on(FormPart.Changed)
+    def _changed(self, event: FormPart.Changed) -> None:
+        event.stop()
+        self._start_waits = False
+        if event.problem is not None:
+            self._misread[event.field] = event.problem
+            self._explain_focused()
+            return
+        self._misread.pop(event.field, None)
+        before = self.state.draft
+        draft = with_value(before, event.field, event.value)
+        if draft == before:
+            return
+        problems = without(self.state.problems, event.field)
+        self.state = replace(self.state, draft=draft, problems=problems)
+        if data_key(draft) != data_key(before):
+            self._restart_data_timer()
+        if self._plan_timer is not None:
+            self._plan_timer.stop()
+        self._plan_timer = self.set_timer(PLAN_DELAY_SECONDS, self._ask_for_plan)
+
+    def _restart_data_timer(self) -> None:
+        if self._data_timer is not None:
+            self._data_timer.stop()
+        self._data_timer = self.set_timer(DATA_DELAY_SECONDS, self._ask_for_data)
+
+    def _ask_for_plan(self) -> None:
+        self.post_message(PlanWanted(self.state.draft))
+
+    def _ask_for_data(self) -> None:
+        self._reading_since = time.monotonic()
+        self.state = replace(self.state, reading_seconds=0.0, report=None, data_problem=None)
+        self.post_message(DataWanted(self.state.draft))
+
+    # Facts come down.
+
+    def _plan_ready(self, message: PlanReady) -> None:
+        if message.draft != self.state.draft:
+            return
+        self._planned = message.draft
+        self.state = replace(
+            self.state,
+            verdict=message.verdict,
+            problems=dict(message.problems) | data_problems(self.state),
+            resolved=message.resolved or self.state.resolved,
+            reasons=dict(message.reasons),
+        )
+        self._explain_focused()
+        if self._start_waits:
+            self.action_start()
+
+    def _data_ready(self, message: DataReady) -> None:
+        if self._take_report(message):
+            self._ask_for_plan()  # default length and learning rate look at the data
+
+    def _take_report(self, message: DataReady) -> bool:
+        if data_key(message.draft) != data_key(self.state.draft):
+            return False
+        self._reading_since = None
+        state = replace(
+            self.state,
+            report=message.report,
+            data_problem=message.problem,
+            reading_seconds=None,
+        )
+        problems = without(state.problems, "dataset") | data_problems(state)
+        self.state = replace(state, problems=problems)
+        return True
+
+    def _accelerators_read(self, message: AcceleratorsRead) -> None:
+        if device_key(message.devices) != device_key(self.state.devices):
+            self.state = replace(self.state, devices=message.devices)
+            self._ask_for_plan()
+
+    def _tick(self, now: float) -> None:
+        if self._reading_since is not None:
+            seconds = float(int(time.monotonic() - self._reading_since))
+            if seconds != self.state.reading_seconds:
+                self.state = replace(self.state, reading_seconds=seconds)
+
+    async def _read_catalog(self) -> None:
+        settings = dashboard(self).settings
+        models = await asyncio.to_thread(
+            model_choices, settings.model_folders, settings.worker_python
+        )
+        datasets = await asyncio.to_thread(dataset_choices)
+        self.state = replace(self.state, models=models, datasets=datasets)
+
+    # Start.
+
+    @on(ActionLine.Pressed, "#start")
+    def action_start(self) -> None:
+        """Start the run; with a wrong field go there instead."""
+        if self._launching:
+            return
+        if self._planned != self.state.draft:
+            self._start_waits = True
+            self._say("checking …")
+            self._ask_for_plan()
+            return
+        self._start_waits = False
+        wrong = self._first_wrong()
+        if wrong is not None:
+            self._refuse(*wrong)
+            return
+        self._launching = True
+        self.query_one("#start", ActionLine).show("starting …")
+        self._say("starting: making the run folder, checking, handing over to the supervisor …")
+        self.post_message(LaunchRequested(self.state.draft))
+
+    def _first_wrong(self) -> tuple[str, str] | None:
+        """Return the topmost wrong field and its sentence; the field is "" for the whole draft."""
+        problems = dict(self.state.problems) | self._misread
+        verdict = self.state.verdict
+        if verdict is not None and not problems:
+            choice = verdict.choice
+            if choice is None or choice.verdict in ("no", "cannot be formed"):
+                why = choice.why if choice is not None and choice.why else verdict.reason
+                return "size", why or "this does not fit on this machine"
+        for row in self.query(FieldRow):
+            if row.spec.name in problems:
+                return row.spec.name, problems[row.spec.name]
+        return next(iter(problems.items()), None)
+
+    def _refuse(self, field: str, sentence: str) -> None:
+        row = self._row(field)
+        if row is not None:
+            if isinstance(row.parent, AdvancedForm):
+                self.add_class("-advanced")
+            row.editor.focus()
+        label = row.spec.label if row is not None else field
+        self.query_one(FieldHelp).say(f"✗ {label}: {sentence}" if label else f"✗ {sentence}", "bad")
+
+    def _action_ended(self, message: ActionEnded | LaunchEnded) -> None:
+        if not isinstance(message, LaunchEnded) or not self._launching:
+            return
+        self._launching = False
+        self.query_one("#start", ActionLine).show("Start")
+        if message.problem is not None:
+            self._say(f"✗ {message.problem}", "bad")
+            self.state = replace(
+                self.state, problems=dict(self.state.problems) | {"": message.problem}
+            )
+            self._planned = None
+
+    # Keys and lists.
+
+    def action_back(self) -> None:
+        """Leave; what was changed is asked about first."""
+        if self.state.draft == self.state.base or self._launching:
+            dashboard(self).go_back()
+            return
+        question = ConfirmDialog("Leave the form?", "What you changed in it is not kept.")
+        self.app.push_screen(question, lambda yes: dashboard(self).go_back() if yes else None)
+
+    @on(ActionLine.Pressed, "#unfold")
+    def action_advanced(self) -> None:
+        """Unfold or fold the fields that seldom need a hand."""
+        self.toggle_class("-advanced")
+        unfolded = self.has_class("-advanced")
+        self.query_one("#unfold", ActionLine).show("▾ Advanced" if unfolded else "▸ Advanced")
+        if unfolded:
+            self.query_one(AdvancedForm).query(FieldRow).first(FieldRow).editor.focus()
+        elif self.focused is None or not self.focused.display:
+            self.query_one("#unfold", ActionLine).focus()
+
+    def action_page(self) -> None:
+        """Show the other page, where there is room for one only."""
+        panel = self.query_one(CompactPanel)
+        panel.page = "data" if panel.page == "verdict" else "verdict"
+
+    def action_command(self) -> None:
+        """Copy the command that starts the same run, and show it."""
+        command = train_command(self.state.draft)
+        dashboard(self).copy(command, "the command")
+        self.app.push_screen(CommandScreen(command))
+
+    @on(FieldRow.ListWanted)
+    def _list_wanted(self, event: FieldRow.ListWanted) -> None:
+        event.stop()
+        row, current = event.row, value_of(self.state.draft, event.row.spec.name)
+
+        def picked(result: Picked | None) -> None:
+            if result is not None:
+                row.pick(result[0])
+
+        if row.choices:
+            self.app.push_screen(
+                ChooseScreen(row.spec.label, row.choices, current, many=row.spec.many), picked
+            )
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Explain the field one has come to; the dataset brings the data page along."""
+        self._explain_focused()
+        row = event.widget.parent
+        if isinstance(row, FieldRow):
+            about_data = row.spec.name in DATA_PAGE_FIELDS or row.spec.name.startswith("data.")
+            self.query_one(CompactPanel).page = "data" if about_data else "verdict"
+
+    @on(PathInput.Candidates)
+    def _candidates(self, event: PathInput.Candidates) -> None:
+        event.stop()
+        names = [name.rstrip("/").rpartition("/")[2] or name for name in event.candidates]
+        self._say("  ".join(names), "muted")
+
+    def _explain_focused(self) -> None:
+        row = self.focused.parent if self.focused is not None else None
+        if isinstance(row, FieldRow):
+            self.query_one(FieldHelp).explain(row)
+        elif isinstance(self.focused, ActionLine):
+            self._say(ACTION_HELP[self.focused.id or ""], "muted")
+
+    def _row(self, field: str) -> FieldRow | None:
+        return next((row for row in self.query(FieldRow) if row.spec.name == field), None)
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.query_one(FieldHelp).say(text, style)

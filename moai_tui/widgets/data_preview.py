@@ -1,0 +1,128 @@
+"""What the model will see of the dataset: format, columns, counts, three rows, the trained part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moai_tui.formatting import count_text, whole_text
+from moai_tui.widgets.form_state import FormState
+from moai_tui.widgets.lines import Line, Piece
+from moai_tui.widgets.state_panel import StatePanel, flowed, heading, wrapped
+from trainer_core.foreign_text import show, show_line
+from trainer_core.run.data_report import DataReport, RenderedRow, RowError
+
+TEXT_LIMIT = 2000
+"""Characters of a row that are laid out; the panel has room for fewer."""
+ERRORS_SHOWN = 3
+
+
+def data_lines(state: FormState, width: int, height: int) -> list[Line]:
+    """Return the report in the room there is: counts, mistakes, then the rows."""
+    if state.reading_seconds is not None and state.report is None:
+        name = show_line(state.draft.dataset, 60)
+        return [((f"reading {name} … {state.reading_seconds:.0f} s", "muted"),)]
+    lines: list[Line] = []
+    if state.data_problem is not None:
+        lines += wrapped(show_line(state.data_problem, 600), width, "bad", "✗ ")
+    report = state.report
+    if report is None:
+        return lines or [(("no dataset read yet", "muted"),)]
+    lines += _facts(report, state, width)
+    for error in report.errors[:ERRORS_SHOWN]:
+        lines += wrapped(_error_text(error), width, "bad", "✗ ")
+    if report.error_count > ERRORS_SHOWN:
+        lines.append(((f"  {report.error_count - ERRORS_SHOWN} more like these", "bad"),))
+    lines += _rows(report, state.draft.data.train_on_prompt, width, height - len(lines))
+    return lines
+
+
+def _facts(report: DataReport, state: FormState, width: int) -> list[Line]:
+    about = "about " if report.estimated else ""
+    parts = [report.format, f"{about}{whole_text(report.train_rows)} rows to train on"]
+    parts += [f"{whole_text(report.eval_rows)} held out"] if report.eval_rows else []
+    if report.counted_tokens is not None:
+        parts.append(
+            f"{count_text(report.counted_tokens)} of {count_text(report.tokens)} tokens trained"
+        )
+    lines = wrapped(" · ".join(parts), width)
+    columns = ", ".join(_column(report, name) for name in report.columns)
+    more = [f"columns {columns}"] if columns else []
+    more += [f"prompts as {report.prompt_format}"] if report.prompt_format else []
+    more += [report.licence] if report.licence else []
+    lines += wrapped(show_line(" · ".join(more), 400), width, "muted") if more else []
+    left_out = _left_out(report, state)
+    if left_out:
+        lines += wrapped(left_out, width, "warn", "! ")
+    return lines
+
+
+def _column(report: DataReport, name: str) -> str:
+    role = next((role for role, column in report.column_roles.items() if column == name), None)
+    return name if role is None or role == name else f"{name} as {role}"
+
+
+def _left_out(report: DataReport, state: FormState) -> str:
+    parts = []
+    if report.too_long:
+        fate = "cut" if state.draft.data.truncate else "dropped"
+        length = report.sequence_length or "the sequence length"
+        parts.append(f"{whole_text(report.too_long)} rows longer than {length} tokens {fate}")
+    others = report.dropped - (0 if state.draft.data.truncate else report.too_long)
+    if others > 0:
+        parts.append(f"{whole_text(others)} broken or empty rows left out")
+    return " · ".join(parts)
+
+
+def _error_text(error: RowError) -> str:
+    place = error.file if error.row is None else f"{error.file}:{error.row}"
+    column = f" {error.column}:" if error.column else ""
+    return show_line(f"{place}:{column} {error.message}; {error.fix}", 400)
+
+
+def _rows(report: DataReport, train_on_prompt: bool, width: int, height: int) -> list[Line]:
+    """Return the rendered rows, sharing the height; below three lines a row each has one."""
+    rows = report.rendered[:3]
+    if not rows or height < 1:
+        return []
+    each = max(1, height // len(rows))
+    lines: list[Line] = []
+    for number, row in enumerate(rows, start=1):
+        if each < 3:
+            lines.append(_short_row(row, train_on_prompt, width))
+        else:
+            lines += [(), _row_heading(number, row)][2 - min(2, each - 1) :]
+            lines += flowed(_pieces(row, train_on_prompt), width, each - min(2, each - 1))
+    return lines
+
+
+def _row_heading(number: int, row: RenderedRow) -> Line:
+    parts = [f"row {number}"]
+    parts += [f"{row.tokens} tokens"] if row.tokens is not None else []
+    parts += [f"{row.counted_tokens} trained"] if row.counted_tokens is not None else []
+    return ((" · ".join(parts), "muted"),)
+
+
+def _pieces(row: RenderedRow, train_on_prompt: bool) -> tuple[Piece, Piece]:
+    return (
+        (show(row.prompt, TEXT_LIMIT).expandtabs(4), "trained" if train_on_prompt else "muted"),
+        (show(row.answer, TEXT_LIMIT).expandtabs(4), "trained"),
+    )
+
+
+def _short_row(row: RenderedRow, train_on_prompt: bool, width: int) -> Line:
+    """Return the end of the prompt and the beginning of the answer on one line."""
+    (prompt, prompt_style), (answer, answer_style) = _pieces(row, train_on_prompt)
+    prompt, answer = (" ".join(text.split()) for text in (prompt, answer))
+    room = max(10, width // 2 - 1)
+    if len(prompt) > room:
+        prompt = "…" + prompt[1 - room :]
+    return flowed([(prompt, prompt_style), (" ", ""), (answer, answer_style)], width, 1)[0]
+
+
+class DataPreview(StatePanel):
+    """The report on the dataset under its heading."""
+
+    def lines_of(self, state: FormState, width: int, height: int) -> Sequence[Line]:
+        """Heading and report."""
+        legend = "underlined: trained"
+        return [heading("Data", width, legend), *data_lines(state, width, height - 1)]
