@@ -30,6 +30,18 @@ class ModelShape:
     gated: bool = False
     """Whether the feed-forward layer has a gate (Llama) or not (GPT-2)."""
     tied: bool = True
+    head_width: int | None = None
+    """Width of one attention head where it is not `width / heads`."""
+
+    @property
+    def attention_width(self) -> int:
+        """Width of all query heads together."""
+        return self.heads * self.head_width if self.head_width else self.width
+
+    @property
+    def key_value_width(self) -> int:
+        """Width of all key (or value) heads together."""
+        return self.key_value_heads * (self.head_width or self.width // self.heads)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +78,8 @@ class Hardware:
     """Bytes per second of one device."""
     link_bandwidth: float | None = None
     """Bytes per second between two devices."""
+    node_link_bandwidth: float | None = None
+    """Bytes per second of one device to another node, all devices of the node sending."""
     devices_per_node: int | None = None
     described: bool = False
     """True for a machine from a file: planned for, never launched on."""
@@ -141,6 +155,8 @@ class SizeVerdict:
     """The best plan at this size; None where it cannot be formed."""
     why: str = ""
     """One sentence: why not, or what would make it fit."""
+    mend: tuple[str, str] | None = None
+    """Field and text (as `override` takes them) of the cheapest single change that would fit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,54 @@
+"""Between a run's configuration and the planner: a workload out of it, and the plan back in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from trainer_core.plan.hardware import settled_precision
+from trainer_core.plan.types import Hardware, ModelShape, Plan, Workload
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+
+
+def workload_of(
+    config: RunConfig, shape: ModelShape, hardware: Hardware, report: DataReport | None = None
+) -> Workload:
+    """Return what the planner has to judge.
+
+    Args:
+        config: Resolved: length and batch are set.
+        shape: Of the config's model.
+        hardware: Settles `precision: auto`.
+        report: Of the config's dataset, where there is one.
+
+    Raises:
+        ValueError: The config is not resolved.
+    """
+    if config.sequence_length is None or config.global_batch_size is None:
+        raise ValueError("sequence_length and global_batch_size must be resolved first")
+    return Workload(
+        shape=shape,
+        method=config.method,
+        sequence_length=config.sequence_length,
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_batch_size,
+        precision=settled_precision(hardware.kind, hardware.name, config.precision),
+        strategy=config.parallel.strategy,
+        recomputation=config.parallel.recomputation,
+        lora_rank=config.lora.rank,
+        steps=config.steps,
+        mean_document_length=report.mean_tokens_per_row if report else None,
+    )
+
+
+def apply_plan(config: RunConfig, plan: Plan) -> RunConfig:
+    """Return the config with the plan's choices written into it."""
+    parallel = msgspec.structs.replace(
+        config.parallel, strategy=plan.strategy, recomputation=plan.recomputation
+    )
+    return msgspec.structs.replace(
+        config,
+        micro_batch_size=plan.micro_batch_size,
+        precision=plan.precision,
+        parallel=parallel,
+    )
