@@ -43,6 +43,8 @@ class DeviceProcess:
     """Unix time in seconds."""
     run_id: str | None = None
     """Id of the moai-tui run it belongs to, None for a stranger."""
+    job_id: str | None = None
+    """The platform's number of the job, on a MoAI machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +75,29 @@ class DeviceSnapshot:
     """False when CUDA_VISIBLE_DEVICES, a Slurm allocation or a setting excludes it."""
     held_by: str | None = None
     """Who holds the machine-wide lock: a run id, or None when the device is free."""
+    held_by_user: str | None = None
+    """Login name of the lock's holder."""
+    held_by_pid: int | None = None
+    """Process (the run's supervisor) that holds the lock."""
     driver_version: str | None = None
     location: str | None = None
-    """Node and slot where the source knows it, e.g. `back01:0`."""
+    """Where it sits, in the source's words: a PCI address, or node and slot like `back01:0`."""
     error: str | None = None
     """One sentence when the device is lost or refuses to answer."""
+    model: str | None = None
+    """The platform's model of a virtual device, e.g. `4xLarge.2048GB`; None on own hardware."""
+    current: bool = False
+    """Whether the platform stars it as its current device."""
+    cores: tuple[int, ...] = ()
+    """Logical processors of a CPU device, as the kernel numbers them; empty on cards."""
+    topology: tuple[str, ...] = ()
+    """Where it hangs, outermost first (NUMA node, PCI root, bridges): two devices are the
+    nearer the longer their common beginning is."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a lock or a process holds it; memory in use alone is judged by `binding`."""
+        return self.held_by is not None or bool(self.processes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +127,14 @@ class Accelerator:
     size: Size
     current: bool = False
     """The one a run gets unless it names another; shown as `*`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Framework:
+    """Versions of the MoAI framework, as the platform's own table states them."""
+
+    current: str | None = None
+    latest: str | None = None
 
 
 class DeviceSource(Protocol):
