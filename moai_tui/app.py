@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
+import gc
+import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.signal import Signal
 
-from moai_tui import theming
+from moai_tui import terminal, theming
 from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
@@ -27,8 +29,10 @@ from moai_tui.messages import (
     PlanWanted,
     ResumeRequested,
     RunsListed,
+    RunsWanted,
     RunUpdated,
     StopRequested,
+    TroubleMet,
 )
 from moai_tui.settings import Settings
 from moai_tui.signals import Newest
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
 
 REPAINT_SECONDS = 0.45
 """Live facts of one kind are published at most this often; answers to a key at once."""
+
+
+CLOCK_SECONDS = 0.5
 
 
 class MoaiApp(App[int]):
@@ -57,6 +64,7 @@ class MoaiApp(App[int]):
         Binding("1", "home", "Home", id="app.home", tooltip="Accelerators and runs"),
         Binding("2", "runs", "Runs", id="app.runs", tooltip="Every run on this machine"),
         Binding("colon", "command_palette", "Palette", show=False),
+        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Paint everything again"),
         Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False),
     ]
 
@@ -75,6 +83,7 @@ class MoaiApp(App[int]):
         self.action_signal: Signal[ActionEnded | LaunchEnded] = Signal(self, "action")
         self.clock_signal: Signal[float] = Signal(self, "clock")
         self._live, self._first_run = live, run
+        self._frames = terminal.FrameDiff()
         self._published: dict[str, float] = {}
         self._waiting: dict[str, Callable[[], None]] = {}
 
@@ -86,8 +95,7 @@ class MoaiApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give our own variables a colour in themes that do not know them."""
-        standard = self.current_theme.to_color_system().generate()
-        return {ours: standard[name] for ours, name in theming.VARIABLES.items()}
+        return theming.variable_defaults(self.current_theme)
 
     def on_mount(self) -> None:
         """Take the themes, begin to read, open the run one was asked for."""
@@ -96,7 +104,9 @@ class MoaiApp(App[int]):
             self.say(notice, ok=False)
         if self._live is not None:
             self._live.start(self.post_message)
-        self.set_interval(0.5, lambda: self.clock_signal.publish(time.time()))
+        self.set_interval(CLOCK_SECONDS, self._tick)
+        self.app_resume_signal.subscribe(self, self._forget_frame, immediate=True)
+        self._take_signals()
         if self._first_run is not None:
             self.open_run(self._first_run)
 
@@ -104,6 +114,26 @@ class MoaiApp(App[int]):
         """End every thread and child."""
         if self._live is not None:
             self._live.stop()
+
+    def _take_signals(self) -> None:
+        """Leave in order when told to: Textual would die and leave a broken terminal."""
+        if self.is_headless:
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, None, 128 + number)
+
+    def _tick(self) -> None:
+        self.clock_signal.publish(time.time())
+        if not self.is_headless and terminal.hung_up():
+            self.exit(None, 128 + signal.SIGHUP)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Write only the cells that changed; the one private method of Textual we lean on."""
+        super()._display(screen, cast("Any", self._frames.reduced(renderable, self.size)))
+
+    def _forget_frame(self, app: object = None) -> None:
+        self._frames.forget()
 
     # Facts: hand them to whoever shows them, at most twice a second.
 
@@ -147,6 +177,10 @@ class MoaiApp(App[int]):
                 self.go_back()
             self.open_run(message.run_id)
 
+    def on_trouble_met(self, message: TroubleMet) -> None:
+        """Say what of the dashboard's own does not work."""
+        self.say(message.text, ok=False)
+
     def _publish_calmly(self, kind: str, publish: Callable[[], None]) -> None:
         """Publish now if the last time is long enough ago, else the newest when it is."""
         waiting = kind in self._waiting
@@ -183,6 +217,10 @@ class MoaiApp(App[int]):
 
     def on_resume_requested(self, message: ResumeRequested) -> None:
         """Ask for the resume."""
+        self._wish(message)
+
+    def on_runs_wanted(self, message: RunsWanted) -> None:
+        """Read the runs while a list of them is on screen."""
         self._wish(message)
 
     def on_follow_wanted(self, message: FollowWanted) -> None:
@@ -257,6 +295,11 @@ class MoaiApp(App[int]):
         if not isinstance(self.screen, HelpDialog):
             self.push_screen(HelpDialog(self.screen))
 
+    def action_redraw(self) -> None:
+        """Paint everything again, after another program wrote over the screen."""
+        self._forget_frame()
+        self.screen.refresh(layout=True)
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Put every key of the place into the palette, and each theme."""
         seen: set[str] = set()
@@ -284,19 +327,18 @@ class MoaiApp(App[int]):
 
 
 def main(run: str | None = None) -> int:
-    """Open the dashboard, on a run where one is named.
+    """Run the dashboard until it is left; `opening` calls it once its first picture stands.
 
     Returns:
         The exit code: 0, or 128 and the signal's number when one ended it.
     """
+    from moai_tui.live import Live
     from moai_tui.settings import export_settings, load_settings
 
     settings = load_settings()
     export_settings(settings)
-    app = MoaiApp(run=run, settings=settings)
-    code = app.run()
-    return code or app.return_code or 0
-
-
-if os.environ.get("SSH_CONNECTION"):
-    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    app = MoaiApp(live=Live(settings.refresh_seconds), run=run, settings=settings)
+    gc.freeze()
+    gc.enable()
+    app.run()
+    return app.return_code or 0

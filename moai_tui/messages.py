@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.accelerators.base import Accelerator, DeviceSnapshot
 from trainer_core.plan.types import Verdict
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
@@ -25,6 +25,10 @@ class AcceleratorsRead(Message):
     devices: tuple[DeviceSnapshot, ...]
     error: str | None = None
     """One sentence when the reading process is late or gone."""
+    accelerators: tuple[Accelerator, ...] = ()
+    """The user's rows; one of them is current."""
+    notes: tuple[str, ...] = ()
+    """Bounds and oddities of this machine, one sentence each."""
 
     def can_replace(self, message: Message) -> bool:
         """Newest reading wins."""
@@ -58,6 +62,20 @@ class RunUpdated(Message):
 
 
 @dataclass
+class TroubleMet(Message):
+    """Something of the dashboard's own does not work; one sentence, said once."""
+
+    text: str
+
+
+@dataclass
+class RunsWanted(Message):
+    """A list of runs came on screen, or left it."""
+
+    visible: bool
+
+
+@dataclass
 class FollowWanted(Message):
     """A screen shows this run and wants its events; None stops following."""
 
@@ -78,6 +96,11 @@ class PlanReady(Message):
     draft: RunConfig
     verdict: Verdict | None
     problems: tuple[tuple[str, str], ...] = ()
+    """A field's dotted name, or "" for the whole draft, and what is wrong with it."""
+    resolved: RunConfig | None = None
+    """The draft with every default chosen (`run.defaults.resolve`); None where it cannot be."""
+    reasons: tuple[tuple[str, str], ...] = ()
+    """(field, why this default) as `run.defaults.explain` says it, for fields left open."""
 
     def can_replace(self, message: Message) -> bool:
         """Newest draft wins."""

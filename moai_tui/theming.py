@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 DEFAULT_THEME = "moai-dark"
 
+BLENDS = {"muted": 0.62, "faint": 0.32}
+"""Our own two greys: so much of the foreground over the background. Textual's own
+`text-muted` has an alpha that a widget which draws its own lines cannot use."""
+
 VARIABLES = {
     "loss-train": "primary",
     "loss-eval": "warning",
@@ -92,6 +96,20 @@ def load_themes(folders: Iterable[Path] | None = None) -> Themes:
     return Themes(tuple(themes.values()), tuple(notices))
 
 
+def variable_defaults(theme: Theme) -> dict[str, str]:
+    """Return a colour for each of our own variables, for themes that do not know them."""
+    from textual.color import Color
+
+    generated = theme.to_color_system().generate()
+    defaults = {ours: generated[standard] for ours, standard in VARIABLES.items()}
+    if theme.ansi or not all(
+        generated[name].startswith("#") for name in ("background", "foreground")
+    ):
+        return defaults | dict.fromkeys(BLENDS, generated["foreground"])
+    back, front = (Color.parse(generated[name]) for name in ("background", "foreground"))
+    return defaults | {name: back.blend(front, part).hex6 for name, part in BLENDS.items()}
+
+
 def read_theme(path: Path) -> tuple[Theme, list[str]]:
     """Read one theme file.
 
@@ -124,11 +142,7 @@ def read_theme(path: Path) -> tuple[Theme, list[str]]:
 def _build(name: str, fields: dict[str, Any]) -> Theme:
     from textual.theme import Theme
 
-    given = fields.pop("variables", {})
-    variables = {
-        ours: fields.get(standard) or fields["primary"] for ours, standard in VARIABLES.items()
-    }
-    return Theme(name=name, variables=variables | given, **fields)
+    return Theme(name=name, **fields)
 
 
 def _mapping(path: Path) -> tuple[dict[Any, Any], dict[Any, int]]:
@@ -185,6 +199,6 @@ def _variables(value: object, place: str, lines: dict[Any, int]) -> dict[str, st
         raise ThemeError(f"{place}: variables holds no names; indent `name: colour` below it")
     path = place.rsplit(":", 1)[0]
     for key, colour in value.items():
-        if key in VARIABLES:
+        if key in VARIABLES or key in BLENDS:
             _colour(colour, f"{path}:{lines.get(key, 1)}", str(key))
     return {str(key): str(colour) for key, colour in value.items()}

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -64,8 +64,8 @@ class Lines(Widget):
 
     DEFAULT_CSS = """
     Lines { height: auto; width: 1fr; color: $foreground; }
-    Lines > .lines--muted { color: $text-muted; }
-    Lines > .lines--faint { color: $text-disabled; }
+    Lines > .lines--muted { color: $muted; }
+    Lines > .lines--faint { color: $faint; }
     Lines > .lines--strong { text-style: bold; }
     Lines > .lines--title { color: $primary; text-style: bold; }
     Lines > .lines--accent { color: $accent; }
@@ -117,9 +117,13 @@ class Lines(Widget):
         if dirty:
             self.refresh(*dirty)
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Take one row a line where the height is automatic."""
         return len(self._lines)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Take the longest line's cells where the width is automatic."""
+        return max((line_width(line) for line in self._lines), default=0)
 
     def notify_style_update(self) -> None:
         """Forget the colours of the last theme."""

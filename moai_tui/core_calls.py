@@ -1,0 +1,214 @@
+"""Calls into the core that take time: each answers with a message and never raises.
+
+`live` runs them in its threads; nothing here starts one or touches a widget.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from moai_tui.messages import ActionEnded, DataReady, LaunchEnded, PlanReady
+from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.errors import UserError
+from trainer_core.foreign_text import show, show_line
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+
+STOP_SECONDS = 20.0
+"""How long a stop waits for the run's answer before it only says that it was asked."""
+
+LOG_LINES = 200
+LOG_BYTES = 32 * 1024
+
+EXPLAINED = (
+    "sequence_length",
+    "global_batch_size",
+    "learning_rate",
+    "steps",
+    "epochs",
+    "optimizer.warmup_steps",
+    "eval.every_steps",
+    "checkpoint.every_steps",
+    "precision",
+    "worker.threads",
+)
+"""Fields of the form whose default is told with its reason."""
+
+
+def sentence(error: BaseException, doing: str) -> str:
+    """Return one sentence for people: a user's mistake as it is, anything else with its kind."""
+    if isinstance(error, UserError):
+        return show(str(error), 2000)
+    return show_line(f"{doing}: {type(error).__name__}: {error}", 500)
+
+
+def plan_answer(
+    draft: RunConfig, devices: tuple[DeviceSnapshot, ...], report: DataReport | None
+) -> PlanReady:
+    """Return the verdict on a draft, with the defaults it leads to and why."""
+    from trainer_core.plan.draft import verdict_for
+
+    try:
+        found = verdict_for(draft, devices, report)
+        reasons = tuple((field, reason) for field in EXPLAINED if (reason := _reason(field, draft)))
+    except Exception as error:  # the outermost line of the planner's thread
+        return PlanReady(draft, None, (("", sentence(error, "The planner failed")),))
+    return PlanReady(draft, found.verdict, tuple(found.problems), found.config, reasons)
+
+
+def _reason(field: str, draft: RunConfig) -> str:
+    from trainer_core.run.defaults import explain
+
+    from trainer_core.run.catalog import find_model
+
+    entry = find_model(draft.model)
+    return explain(field, draft, entry.shape if entry is not None else None)
+
+
+def data_key(draft: RunConfig) -> bytes:
+    """Return what shapes the rows of a draft: two drafts with one key have one report."""
+    stamps = []
+    for source in (draft.dataset, draft.eval_dataset):
+        path = Path(source.removeprefix("python:")).expanduser() if source else None
+        try:
+            stamps.append(path.stat().st_mtime_ns if path is not None else 0)
+        except OSError:
+            stamps.append(0)
+    shaping = (
+        draft.model,
+        draft.dataset,
+        draft.eval_dataset,
+        draft.sequence_length,
+        draft.skip_bad_rows,
+        draft.data,
+        stamps,
+    )
+    return msgspec.json.encode(shaping)
+
+
+def start_data_report(draft: RunConfig) -> subprocess.Popen[bytes]:
+    """Start the worker that reads the dataset; `data_answer` waits for it.
+
+    Raises:
+        OSError: The worker's interpreter cannot be started.
+    """
+    from trainer_core.run.config_file import dump_config
+    from trainer_core.run.process import core_command, core_environment
+
+    python = draft.worker.python or os.environ.get("MOAI_TUI_WORKER_PYTHON")
+    with tempfile.TemporaryFile() as config:
+        config.write(dump_config(draft).encode())
+        config.seek(0)
+        return subprocess.Popen(
+            core_command("data", draft.dataset, "--config", "-", "--json", python=python),
+            stdin=config,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=core_environment(),
+        )
+
+
+def data_answer(draft: RunConfig, process: subprocess.Popen[bytes]) -> DataReady:
+    """Wait for the worker and return its report, or the one sentence it left."""
+    output, errors = process.communicate()
+    try:
+        report = msgspec.json.decode(output, type=DataReport)
+    except msgspec.DecodeError:
+        words = errors.decode("utf-8", "replace").strip().splitlines()
+        last = words[-1] if words else f"the reader ended with exit code {process.returncode}"
+        return DataReady(draft, None, show_line(last, 500))
+    return DataReady(draft, report)
+
+
+def launch_answer(config: RunConfig) -> LaunchEnded:
+    """Start a run and return its id, or why it was not started."""
+    from trainer_core.run.launch import launch
+
+    try:
+        return LaunchEnded(launch(config).id)
+    except Exception as error:  # the outermost line of the launcher's thread
+        return LaunchEnded(None, sentence(error, "The run was not started"))
+
+
+def stop_answer(run_id: str) -> ActionEnded:
+    """Ask a run to stop and save, and return what it said."""
+    from trainer_core.run.control import send_request, wait_for_answer
+
+    def stop() -> ActionEnded:
+        directory, alive = _find(run_id)
+        if not alive:
+            return ActionEnded(run_id, "This run is not running; there is nothing to stop.", False)
+        request = send_request(directory, "stop")
+        answer = wait_for_answer(directory, request, STOP_SECONDS)
+        if answer is None:
+            return ActionEnded(run_id, "The run was asked to stop; it answers when it can.", True)
+        at = f" after step {answer.step}" if answer.step is not None else ""
+        text = show_line(answer.text, 300) or f"The run stops{at} and saves."
+        return ActionEnded(run_id, text, answer.ok)
+
+    return _acted(run_id, "The run could not be stopped", stop)
+
+
+def resume_answer(run_id: str) -> ActionEnded:
+    """Let a run that has ended go on from its last checkpoint, and say so."""
+    from trainer_core.run.directory import find_run
+    from trainer_core.run.launch import resume
+
+    def go_on() -> ActionEnded:
+        resume(find_run(run_id))
+        return ActionEnded(run_id, "The run goes on.", True)
+
+    return _acted(run_id, "The run could not go on", go_on)
+
+
+def _acted(run_id: str, failure: str, act: Callable[[], ActionEnded]) -> ActionEnded:
+    try:
+        return act()
+    except Exception as error:  # the outermost line of the action's thread
+        return ActionEnded(run_id, sentence(error, failure), False)
+
+
+def _find(run_id: str) -> tuple[Path, bool]:
+    from trainer_core.run.directory import find_run
+    from trainer_core.run.process import supervisor_alive
+
+    directory = find_run(run_id)
+    return directory.path, supervisor_alive(directory)
+
+
+class LogTail:
+    """The last lines of a log that grows; read again only when it changed."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._paths = paths
+        self._seen: tuple[Path, int] | None = None
+        self.lines: tuple[str, ...] = ()
+        """Newest last, safe to show."""
+
+    def read(self) -> bool:
+        """Read the first of the files that holds something; say whether the lines changed."""
+        for path in self._paths:
+            try:
+                size = path.stat().st_size
+                if not size:
+                    continue
+                if (path, size) == self._seen:
+                    return False
+                with path.open("rb") as file:
+                    file.seek(max(0, size - LOG_BYTES))
+                    block = file.read(LOG_BYTES)
+            except OSError:
+                continue
+            self._seen = (path, size)
+            rows = block.split(b"\n")[1 if size > LOG_BYTES else 0 :]
+            rows = rows[:-1] if rows and not rows[-1] else rows
+            self.lines = tuple(show_line(row, 500) for row in rows[-LOG_LINES:])
+            return True
+        return False

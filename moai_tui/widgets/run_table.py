@@ -1,0 +1,300 @@
+"""Runs, one a line: state, name, model and data, how far, how well, until when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, cast
+
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.message import Message
+
+from moai_tui import formatting
+from moai_tui.widgets.lines import Line, Lines, Piece, fit
+from moai_tui.widgets.run_state import LIVE, state_piece, state_word
+from trainer_core.foreign_text import show_line
+from trainer_core.run.summary import RunSummary
+
+WIDE = 110
+"""Cells from which model and dataset have a column each, and the size is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: how wide, what stands in it, what it is sorted by."""
+
+    head: str
+    width: int
+    """Cells; 0 takes what is left."""
+    text: Callable[[RunSummary], str]
+    align: Literal["left", "right"] = "left"
+
+
+class RunTable(Lines, can_focus=True):
+    """A list of runs with a cursor that stays on its run when the list changes.
+
+    Paints only lines that changed; holds no scroll bar. Newest first unless sorted.
+    """
+
+    DEFAULT_CSS = """
+    RunTable { height: 1fr; padding: 0 1; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open run", id="runs.open", tooltip="See the run live"),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+d", "move(10)", "Ten down", show=False),
+        Binding("pageup,ctrl+u", "move(-10)", "Ten up", show=False),
+        Binding("home,g", "move(-1000000)", "First", show=False),
+        Binding("end,G", "move(1000000)", "Last", show=False),
+    ]
+
+    @dataclass
+    class Opened(Message):
+        """The user wants to see this run."""
+
+        table: RunTable
+        run: RunSummary
+
+        @property
+        def control(self) -> RunTable:
+            """The table it happened in."""
+            return self.table
+
+    def __init__(self, *, empty: Sequence[Line] = (), id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._empty = [list(line) for line in empty]
+        self._all: tuple[RunSummary, ...] | None = None
+        self._shown: list[RunSummary] = []
+        self._cursor_id: str | None = None
+        self._top = 0
+        self._filter = ""
+        self._order: Callable[[RunSummary], object] | None = None
+        self._reverse = False
+
+    @property
+    def run_under_cursor(self) -> RunSummary | None:
+        """The run the keys speak of; None while the list is empty."""
+        place = self._place()
+        return self._shown[place] if place is not None else None
+
+    @property
+    def shown(self) -> tuple[RunSummary, ...]:
+        """Runs that pass the filter, in the order of the screen."""
+        return tuple(self._shown)
+
+    def show_runs(self, runs: tuple[RunSummary, ...]) -> None:
+        """Show a new list; lines that say the same are not painted again."""
+        self._all = runs
+        self._arrange()
+
+    def filter_by(self, text: str) -> None:
+        """Leave out runs in whose name, id, state, model or dataset `text` does not occur."""
+        self._filter = text.strip().lower()
+        self._arrange()
+
+    def sort_by(self, order: Callable[[RunSummary], object] | None, *, reverse: bool) -> None:
+        """Sort by what `order` returns (unknown values last); None is newest first."""
+        self._order, self._reverse = order, reverse
+        self._arrange()
+
+    def on_resize(self, event: Resize) -> None:
+        """Fit the columns again."""
+        self._draw()
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self._draw()
+
+    def on_blur(self) -> None:
+        """Dim the cursor."""
+        self._draw()
+
+    def on_click(self, event: Click) -> None:
+        """Move to the line; a second click on it opens."""
+        place = event.y - 2 + self._top
+        if event.y < 2 or place >= len(self._shown):
+            return
+        again = self._shown[place].id == self._cursor_id
+        self._cursor_id = self._shown[place].id
+        self._draw()
+        if again:
+            self.action_open()
+
+    def action_open(self) -> None:
+        """Tell the screen which run is meant."""
+        run = self.run_under_cursor
+        if run is not None:
+            self.post_message(self.Opened(self, run))
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor, stopping at the ends."""
+        place = self._place()
+        if place is not None:
+            place = max(0, min(len(self._shown) - 1, place + by))
+            self._cursor_id = self._shown[place].id
+            self._draw()
+
+    def _place(self) -> int | None:
+        for place, run in enumerate(self._shown):
+            if run.id == self._cursor_id:
+                return place
+        return 0 if self._shown else None
+
+    def _arrange(self) -> None:
+        runs = [run for run in self._all or () if not self._filter or self._filter in _words(run)]
+        if self._order is not None:
+            keys = {run.id: self._order(run) for run in runs}
+            known = [run for run in runs if keys[run.id] is not None]
+            known.sort(key=lambda run: cast("float", keys[run.id]), reverse=self._reverse)
+            runs = known + [run for run in runs if keys[run.id] is None]
+        place = self._place() or 0
+        self._shown = runs
+        if runs and self._cursor_id not in {run.id for run in runs}:
+            kept = 0 if self._cursor_id is None else min(place, len(runs) - 1)
+            self._cursor_id = runs[kept].id
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size.width, self.size.height
+        if not width:
+            return
+        if not self._shown:
+            self.show_lines(self._nothing())
+            return
+        columns = _columns(width)
+        place, room = self._place() or 0, max(1, height - 2)
+        self._top = max(min(self._top, place), place - room + 1)
+        self._top = max(0, min(self._top, len(self._shown) - room))
+        lines: list[Line] = [_head(columns), [("─" * width, "faint")]]
+        for number, run in enumerate(self._shown[self._top : self._top + room], self._top):
+            lines.append(_row(columns, run, under_cursor=number == place and self.has_focus))
+        self.show_lines(lines)
+
+    def _nothing(self) -> list[Line]:
+        if self._all is None:
+            return [[("reading runs …", "muted")]]
+        if self._filter and self._all:
+            return [[(f"No run matches {self._filter!r}; esc shows all.", "muted")]]
+        return [list(line) for line in self._empty]
+
+
+def _words(run: RunSummary) -> str:
+    return " ".join((run.name or "", run.id, state_word(run), run.model, run.dataset)).lower()
+
+
+def run_title(run: RunSummary) -> str:
+    """Return the name people gave, else the generated id; safe to show."""
+    return show_line(run.name or run.id, 200)
+
+
+def _steps(run: RunSummary) -> str:
+    if run.step is None and run.state in LIVE:
+        return run.phase or formatting.UNKNOWN
+    if run.step is None:
+        return formatting.UNKNOWN
+    return f"{_short(run.step)}/{_short(run.total_steps)}"
+
+
+def _short(count: int | None) -> str:
+    if count is None:
+        return formatting.UNKNOWN
+    return str(count) if count < 100_000 else formatting.count_text(count)
+
+
+def _speed(run: RunSummary) -> str:
+    speed = run.tokens_per_second
+    if speed is None:
+        return formatting.UNKNOWN
+    return f"{speed:,.0f}" if speed < 100_000 else formatting.count_text(speed)
+
+
+def _loss(run: RunSummary) -> str:
+    return formatting.loss_text(run.train_loss)
+
+
+def _when(run: RunSummary) -> str:
+    """While it lives: when it will be over. Afterwards: when it was."""
+    if run.state in LIVE:
+        left = run.eta_seconds
+        return formatting.UNKNOWN if left is None else formatting.clock_text(time.time() + left)
+    return formatting.clock_text(_ended(run) if run.created else None)
+
+
+def _when_short(run: RunSummary) -> str:
+    if run.state in LIVE:
+        return _when(run)
+    age = formatting.age_text(time.time() - _ended(run) if run.created else None)
+    return age if age in ("now", formatting.UNKNOWN) else f"{age} ago"
+
+
+def _ended(run: RunSummary) -> float:
+    return run.created + (run.elapsed_seconds or 0.0)
+
+
+def _subject(run: RunSummary) -> str:
+    return f"{_model(run)} · {_dataset(run)}"
+
+
+def _model(run: RunSummary) -> str:
+    return show_line(run.model, 100).rsplit("/", 1)[-1]
+
+
+def _dataset(run: RunSummary) -> str:
+    return show_line(run.dataset, 200).rstrip("/").rsplit("/", 1)[-1]
+
+
+def _columns(width: int) -> list[Column]:
+    """Return the columns with real widths for a table of `width` cells."""
+    if width < WIDE:
+        columns = [
+            Column("State", 10, state_word),
+            Column("Run", 0, run_title),
+            Column("Model · dataset", 20, _subject),
+            Column("Step", 9, _steps, "right"),
+            Column("Loss", 6, _loss, "right"),
+            Column("Tok/s", 6, _speed, "right"),
+            Column("Ends", 7, _when_short, "right"),
+        ]
+    else:
+        columns = [
+            Column("State", 11, state_word),
+            Column("Run", 0, run_title),
+            Column("Model", 18, _model),
+            Column("Dataset", 18, _dataset),
+            Column("Size", 13, lambda run: run.size or formatting.UNKNOWN),
+            Column("Step", 13, _steps, "right"),
+            Column("Loss", 8, _loss, "right"),
+            Column("Tok/s", 9, _speed, "right"),
+            Column("Ends", 10, _when, "right"),
+        ]
+    taken = sum(column.width for column in columns) + _gap(columns) * (len(columns) - 1)
+    left = max(6, width - taken)
+    return [
+        column if column.width else Column(column.head, left, column.text, column.align)
+        for column in columns
+    ]
+
+
+def _gap(columns: Sequence[Column]) -> int:
+    return 2 if len(columns) > 7 else 1
+
+
+def _head(columns: Sequence[Column]) -> Line:
+    gap = " " * _gap(columns)
+    return [(gap.join(fit(column.head, column.width, column.align) for column in columns), "muted")]
+
+
+def _row(columns: Sequence[Column], run: RunSummary, *, under_cursor: bool) -> Line:
+    gap = " " * _gap(columns)
+    text, style = state_piece(run)
+    line: list[Piece] = [(fit(text, columns[0].width), style)]
+    for column in columns[1:]:
+        look = "" if column.head in ("Run", "Loss") else "muted"
+        line.append((gap + fit(column.text(run), column.width, column.align), look))
+    if under_cursor:
+        line = [(piece, f"{look} cursor".strip()) for piece, look in line]
+    return line
