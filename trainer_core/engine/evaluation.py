@@ -1,0 +1,62 @@
+"""Loss over the held-out rows, shared out over the ranks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+from trainer_core.engine.distributed import reduce_sum
+from trainer_core.engine.feed import RowFeed
+from trainer_core.run.events import Eval
+
+
+def evaluate(
+    objective: nn.Module,
+    feed: RowFeed,
+    *,
+    step: int,
+    rows_at_once: int,
+    progress: Callable[[int, int], None],
+) -> Eval:
+    """Measure the mean loss per counted token of all held-out documents.
+
+    Args:
+        objective: `Objective`, wrapped or not; put back into its mode afterwards.
+        feed: Over the held-out documents.
+        step: Optimizer steps done.
+        rows_at_once: Rows of one round over all ranks.
+        progress: Called after each round with (rows done, rows in all).
+    """
+    began = time.perf_counter()
+    was_training = objective.training
+    objective.eval()
+    device = next(objective.parameters()).device
+    # fp64 so that the order of the rows and the number of ranks do not show in the digits.
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    with torch.no_grad():
+        for done, picked in _rounds(len(feed.rows), rows_at_once):
+            for micro_batch in feed.share(picked):
+                total += objective(**micro_batch.arguments())
+            progress(done, len(feed.rows))
+    reduce_sum(total)
+    objective.train(was_training)
+    counted = feed.documents.counted_count
+    bytes_counted = int(feed.documents.counted_bytes.sum())
+    loss = float(total)
+    return Eval(
+        step=step,
+        eval_loss=loss / counted,
+        eval_tokens=counted,
+        bits_per_byte=loss / math.log(2) / bytes_counted if bytes_counted else None,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _rounds(rows: int, size: int) -> Iterator[tuple[int, range]]:
+    for start in range(0, rows, size):
+        end = min(rows, start + size)
+        yield end, range(start, end)

@@ -1,0 +1,292 @@
+"""From a model's name to a network ready to train: built fresh or loaded, any causal LM."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from trainer_core.engine import attention, pretrained
+from trainer_core.engine.precision import Numerics
+from trainer_core.errors import ConfigError, UserError
+from trainer_core.plan.types import ModelShape
+from trainer_core.run.config import LoraConfig, RunConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+TINY_SHAPE = ModelShape(
+    parameters=2_369_664,
+    matmul_parameters=2_162_688,
+    layers=4,
+    width=192,
+    heads=6,
+    key_value_heads=6,
+    feed_forward_width=768,
+    vocabulary=2_048,
+    context=1_024,
+)
+"""The embedded default: a GPT-2 small enough to learn something in a minute on two cores."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedModel:
+    """A network on its device, and what there is to say about it."""
+
+    model: Any
+    """A transformers causal language model, or a PEFT model around one."""
+    shape: ModelShape
+    parameters: int
+    """All weights, a tied head counted once, adapters included."""
+    trained_parameters: int
+    packed: bool
+    """Whether it takes many documents in one stream; else one document a forward pass."""
+    choices: tuple[str, ...] = ()
+    """What was settled while loading, one sentence each."""
+
+
+def load_model(
+    config: RunConfig,
+    *,
+    numerics: Numerics,
+    device: torch.device,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> LoadedModel:
+    """Build or load the model of a run and put it on its device.
+
+    Fresh weights are drawn on `device` from the run's seed alone, so every rank of any number of
+    ranks holds the same ones.
+
+    Args:
+        config: Of the run; `model`, `from_scratch`, `method`, `lora` and `seed` are read.
+        numerics: Formats; frozen weights take `numerics.frozen`, trained ones fp32.
+        device: Where the weights end up.
+        tokenizer: Its special tokens go into the configuration of a fresh model.
+
+    Raises:
+        UserError: If the model cannot be had, in one sentence.
+        ConfigError: If the method cannot be used.
+    """
+    attention.register()
+    quiet_transformers()
+    if config.method == "qlora":
+        raise ConfigError(
+            "method", "qlora", "use lora", "4-bit base weights are not in this version"
+        )
+    dtype = torch.float32 if config.method == "full" else numerics.frozen
+    source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
+    if source.fresh:
+        model = _fresh_model(source, config.seed, device, dtype, tokenizer)
+    else:
+        model = pretrained.load_weights(source, dtype=dtype, device=device)
+    shape = shape_of(model.config, model)
+    check_vocabulary(shape, tokenizer, config.model)
+    choices = _settle(model, device)
+    packed = attention.uses_interface(model)
+    if not packed:
+        choices.append("one document a forward pass: this architecture has its own attention")
+    if config.method == "lora":
+        model = add_adapters(model, config.lora)
+    parameters = list(model.parameters())
+    return LoadedModel(
+        model=model,
+        shape=shape,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trained_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+        packed=packed,
+        choices=tuple(choices),
+    )
+
+
+def load_for_inference(source: Path | str) -> Any:
+    """Load a run's model folder, an adapter folder, a preset or a hub id, to generate with.
+
+    Raises:
+        UserError: If it cannot be had.
+    """
+    quiet_transformers()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    folder = Path(source)
+    if (folder / "adapter_config.json").is_file():
+        return pretrained.load_adapter(folder, dtype=dtype, device=device).eval()
+    found = pretrained.find_source(str(source), from_scratch=False)
+    if found.fresh:
+        raise UserError(f"{source} has no trained weights; name a run that trained it")
+    return pretrained.load_weights(found, dtype=dtype, device=device, attention="sdpa").eval()
+
+
+def shape_of(config: PreTrainedConfig, model: nn.Module | None = None) -> ModelShape:
+    """Return the shape of a transformers configuration.
+
+    Args:
+        config: Of a causal language model.
+        model: Built from it, for exact parameter counts; without it they are counted on a
+            weightless copy.
+    """
+    text = cast(Any, config.get_text_config())
+    network = model if model is not None else _weightless(config)
+    head = _head_of(network)
+    embedding = cast(Any, network).get_input_embeddings()
+    tied = head is not None and head.weight is embedding.weight
+    matrices = {
+        id(parameter): parameter.numel()
+        for name, parameter in network.named_parameters()
+        if parameter.dim() >= 2 and parameter is not embedding.weight and "wpe" not in name
+    }
+    width, heads = text.hidden_size, text.num_attention_heads
+    inner = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width
+    return ModelShape(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        matmul_parameters=sum(matrices.values()) + (embedding.weight.numel() if tied else 0),
+        layers=text.num_hidden_layers,
+        width=width,
+        heads=heads,
+        key_value_heads=getattr(text, "num_key_value_heads", None) or heads,
+        feed_forward_width=inner,
+        vocabulary=text.vocab_size,
+        context=getattr(text, "max_position_embeddings", None) or 2**31,
+        gated=any("gate_proj" in name for name, _ in network.named_modules()),
+        tied=tied,
+    )
+
+
+def blocks_of(model: nn.Module) -> list[nn.Module]:
+    """Return the transformer blocks: the members of the longest list of equal modules."""
+    lists = [list(module) for module in model.modules() if isinstance(module, nn.ModuleList)]
+    return max(lists, key=len, default=[])
+
+
+def check_vocabulary(
+    shape: ModelShape, tokenizer: PreTrainedTokenizerBase | None, model: str
+) -> None:
+    """Refuse a tokenizer that makes ids the model has no embedding for.
+
+    Raises:
+        UserError: If it does.
+    """
+    if tokenizer is not None and len(tokenizer) > shape.vocabulary:
+        raise UserError(
+            f"{model}: its tokenizer has {len(tokenizer)} entries and its embedding only "
+            f"{shape.vocabulary}; use the tokenizer the model was saved with"
+        )
+
+
+def add_adapters(model: nn.Module, lora: LoraConfig) -> Any:
+    """Freeze a model and put trainable low-rank adapters beside its linear layers.
+
+    Raises:
+        ConfigError: If peft is missing or a target names no layer.
+    """
+    try:
+        from peft import LoraConfig as PeftConfig
+        from peft import get_peft_model
+    except ImportError:
+        raise ConfigError(
+            "method", "lora", "run `pip install 'moai-tui[lora]'`", "the package peft is missing"
+        ) from None
+    settings = PeftConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.target_modules) or "all-linear",
+        fan_in_fan_out=cast(Any, model).config.model_type == "gpt2",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(cast(Any, model), settings)
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(
+            "lora.target_modules", lora.target_modules, "name linear layers of the model", first
+        ) from None
+
+
+def quiet_transformers() -> None:
+    """Keep progress bars and advice for scripts out of the logs."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _fresh_model(
+    source: pretrained.Source,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    tokenizer: PreTrainedTokenizerBase | None,
+) -> nn.Module:
+    from transformers import GPT2Config
+
+    if source.config is not None:
+        config = source.config
+    else:
+        shape = source.shape or TINY_SHAPE
+        config = GPT2Config(
+            vocab_size=shape.vocabulary,
+            n_positions=shape.context,
+            n_embd=shape.width,
+            n_layer=shape.layers,
+            n_head=shape.heads,
+            n_inner=shape.feed_forward_width,
+            activation_function="gelu",
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+        )
+    if tokenizer is not None:
+        config.bos_token_id = tokenizer.bos_token_id or tokenizer.eos_token_id
+        config.eos_token_id = tokenizer.eos_token_id
+        config.pad_token_id = tokenizer.pad_token_id
+    torch.manual_seed(seed)
+    model_class = pretrained.model_class_of(config)
+    config._attn_implementation = pretrained.attention_for(model_class)
+    with torch.device(device):
+        return cast(nn.Module, model_class(config).to(dtype))
+
+
+def _settle(model: nn.Module, device: torch.device) -> list[str]:
+    """Put fused and supported parts where the architecture's own are slow or refused."""
+    from transformers.activations import ACT2FN
+
+    choices = []
+    config = cast(Any, model).config
+    config.use_cache = False
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child).__name__ == "NewGELUActivation":
+                # The same function in one kernel instead of a chain of eight.
+                setattr(module, name, ACT2FN["gelu_pytorch_tanh"])
+    if device.type == "cuda":
+        choices.extend(_drop_attention_dropout(model))
+    return choices
+
+
+def _drop_attention_dropout(model: nn.Module) -> list[str]:
+    """Set attention dropout to 0: the flash kernel for packed documents has none."""
+    found = False
+    for module in model.modules():
+        inner = getattr(module, "attn_dropout", None)
+        if isinstance(inner, nn.Dropout) and inner.p > 0:
+            inner.p, found = 0.0, True
+        if getattr(module, "attention_dropout", 0.0):
+            module.attention_dropout, found = cast(Any, 0.0), True
+    return ["no dropout inside attention: the kernel for packed documents has none"] * found
+
+
+def _head_of(model: nn.Module) -> Any:
+    getter = getattr(model, "get_output_embeddings", None)
+    return getter() if getter is not None else None
+
+
+def _weightless(config: PreTrainedConfig) -> nn.Module:
+    with torch.device("meta"):
+        model = cast(nn.Module, pretrained.model_class_of(config)(config))
+        cast(Any, model).tie_weights()
+    return model

@@ -1,0 +1,73 @@
+"""Number formats of a run: what weights are kept in and what is computed in."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from trainer_core.errors import ConfigError
+from trainer_core.run.config import Precision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Numerics:
+    """The formats of one run.
+
+    Weights that are trained and their optimizer states stay in fp32; with bf16 the products
+    run in bf16 under autocast, and frozen weights are kept in bf16 as well.
+    """
+
+    compute: torch.dtype
+    device_type: str
+    reason: str
+    """One sentence for the run's list of choices."""
+
+    @property
+    def word(self) -> str:
+        """`fp32` or `bf16`."""
+        return "bf16" if self.compute == torch.bfloat16 else "fp32"
+
+    @property
+    def frozen(self) -> torch.dtype:
+        """Format of weights that are not trained."""
+        return self.compute
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Context for forward passes of models whose weights are fp32."""
+        if self.compute == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device_type, dtype=self.compute)
+
+
+def choose_numerics(precision: Precision, device: torch.device) -> Numerics:
+    """Settle `precision: auto` for a device.
+
+    Raises:
+        ConfigError: If bf16 was asked for on a device that has no units for it.
+    """
+    if device.type != "cuda":
+        return _on_cpu(precision)
+    if precision == "fp32":
+        return Numerics(compute=torch.float32, device_type="cuda", reason="fp32 as asked for")
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        asked = "as asked for" if precision == "bf16" else "because the card has it"
+        reason = f"bf16 products with fp32 weights {asked}"
+        return Numerics(compute=torch.bfloat16, device_type="cuda", reason=reason)
+    if precision == "bf16":
+        raise ConfigError("precision", "bf16", "use fp32 or auto", "this card has no bf16 units")
+    return Numerics(
+        compute=torch.float32, device_type="cuda", reason="fp32 because the card has no bf16 units"
+    )
+
+
+def _on_cpu(precision: Precision) -> Numerics:
+    if precision == "bf16":
+        return Numerics(
+            compute=torch.bfloat16,
+            device_type="cpu",
+            reason="bf16 as asked for; without bf16 units a CPU is many times slower in it",
+        )
+    reason = "fp32 because the run is on a CPU" if precision == "auto" else "fp32 as asked for"
+    return Numerics(compute=torch.float32, device_type="cpu", reason=reason)

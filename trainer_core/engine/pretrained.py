@@ -1,0 +1,215 @@
+"""Where a model's weights lie, and how they are read: preset, folder, hub, GGUF, adapters."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainer_core.engine import attention as document_attention
+from trainer_core.errors import UserError
+from trainer_core.folders import cache_root
+from trainer_core.plan.types import ModelShape
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+TINY = "tiny"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What a model's name turned out to mean."""
+
+    name: str
+    """As the user wrote it."""
+    location: str | None = None
+    """Folder or hub id weights are read from; None for fresh weights."""
+    gguf_file: str | None = None
+    """Name of the GGUF file in that folder."""
+    fresh: bool = False
+    shape: ModelShape | None = None
+    """A GPT-2 of this shape is built; for presets that need no download."""
+    config: Any = None
+    """transformers configuration fresh weights are made for."""
+
+
+def find_source(name: str, *, from_scratch: bool) -> Source:
+    """Say where the weights of a model come from, reading its configuration where needed.
+
+    Raises:
+        UserError: If there is no such model, or it is not on this machine and not reachable.
+    """
+    if name == TINY:
+        return Source(name=name, fresh=True)
+    if Path(name).is_dir():
+        return _from(Source(name=name, location=name), from_scratch)
+    from trainer_core.run.catalog import require_model
+
+    entry = require_model(name)
+    if from_scratch and entry.offline_from_scratch and entry.shape is not None:
+        return Source(name=name, fresh=True, shape=entry.shape)
+    local = entry.local_path
+    if local is not None and local.suffix == ".gguf":
+        found = Source(name=name, location=str(local.parent), gguf_file=local.name)
+    else:
+        found = Source(name=name, location=str(local) if local else entry.hub_id or name)
+    return _from(found, from_scratch)
+
+
+def load_weights(
+    source: Source, *, dtype: torch.dtype, device: torch.device, attention: str | None = None
+) -> Any:
+    """Read a causal language model onto a device.
+
+    Args:
+        source: With a location.
+        dtype: Format of the weights in memory, whatever the file's is.
+        device: Where they end up.
+        attention: transformers' name of the attention; None is the one for training.
+
+    Raises:
+        UserError: If the weights are not there, not reachable or not readable.
+    """
+    location = source.location
+    if source.gguf_file is not None:
+        location = str(converted_gguf(Path(source.location or ".") / source.gguf_file))
+    config = _read_config(source.name, location or source.name)
+    model_class = model_class_of(config)
+    try:
+        model = model_class.from_pretrained(
+            location,
+            config=config,
+            dtype=dtype,
+            attn_implementation=attention or attention_for(model_class),
+            use_safetensors=None,
+            weights_only=True,
+        )
+    except (OSError, ValueError) as error:
+        raise _not_to_be_had(source.name, error) from error
+    return model.to(device)
+
+
+def load_adapter(folder: Path, *, dtype: torch.dtype, device: torch.device) -> Any:
+    """Load a LoRA folder together with the model it was trained on.
+
+    Raises:
+        UserError: If peft or the base model is missing.
+    """
+    try:
+        from peft import PeftConfig, PeftModel
+    except ImportError:
+        raise UserError(
+            f"{folder} holds LoRA adapters; run `pip install 'moai-tui[lora]'` to load them"
+        ) from None
+    base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    found = find_source(str(base), from_scratch=False)
+    model = load_weights(found, dtype=dtype, device=device, attention="sdpa")
+    return PeftModel.from_pretrained(model, str(folder))
+
+
+def model_class_of(config: PreTrainedConfig) -> Any:
+    """Return the causal language model class of a configuration.
+
+    GPT-2 is imported directly: the automatic classes cost another second at start.
+
+    Raises:
+        UserError: If the architecture is no causal language model of transformers.
+    """
+    if config.model_type == "gpt2":
+        module = importlib.import_module("transformers.models.gpt2.modeling_gpt2")
+        return module.GPT2LMHeadModel
+    from transformers import AutoModelForCausalLM
+
+    mapping = AutoModelForCausalLM._model_mapping
+    if type(config) not in mapping:
+        raise UserError(
+            f"the architecture {config.model_type} is no causal language model of transformers; "
+            "choose another model"
+        )
+    return mapping[type(config)]
+
+
+def attention_for(model_class: Any) -> str | None:
+    """Return the attention implementation a class trains with; None leaves it its own."""
+    supported = getattr(model_class, "_supports_attention_backend", False)
+    return document_attention.NAME if supported else None
+
+
+def converted_gguf(file: Path) -> Path:
+    """Return a Hugging Face folder with a GGUF file's weights, made once in the cache.
+
+    Takes about half a minute the first time and is read in seconds afterwards.
+
+    Raises:
+        UserError: If the packages for it are missing.
+    """
+    facts = file.stat()
+    folder = cache_root() / "models" / f"{file.stem}-{facts.st_size}"
+    if (folder / "config.json").is_file():
+        return folder
+    for package in ("gguf", "accelerate"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"{file.name} is a GGUF file; run `pip install 'moai-tui[train]'` to read it"
+            )
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        str(file.parent), gguf_file=file.name, dtype=torch.float32
+    )
+    # transformers marks the weights as quantised and refuses to save them, though they are plain.
+    model.hf_quantizer = None
+    model.is_quantized = False
+    for holder, attribute in (
+        (model, "quantization_method"),
+        (model.config, "quantization_config"),
+    ):
+        if hasattr(holder, attribute):
+            delattr(holder, attribute)
+    aside = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
+    model.save_pretrained(aside)
+    try:
+        aside.rename(folder)
+    except OSError:
+        if not (folder / "config.json").is_file():  # else another rank was first
+            raise
+    return folder
+
+
+def _from(source: Source, from_scratch: bool) -> Source:
+    if not from_scratch:
+        return source
+    location = source.location or source.name
+    if source.gguf_file is not None:
+        location = str(converted_gguf(Path(location) / source.gguf_file))
+    config = _read_config(source.name, location)
+    return Source(name=source.name, fresh=True, config=config)
+
+
+def _read_config(name: str, location: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(location, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_to_be_had(name, error) from error
+
+
+def _not_to_be_had(name: str, error: Exception) -> UserError:
+    if Path(name).is_dir():
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return UserError(f"{name}: the model folder cannot be read: {first}")
+    if "trust_remote_code" in str(error):
+        return UserError(
+            f"{name} needs its own program code, which is never run; choose another model"
+        )
+    return UserError(
+        f"{name}: its weights are not on this machine and the hub did not give them; "
+        "use --from-scratch for fresh weights, or name a local folder"
+    )

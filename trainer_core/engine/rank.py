@@ -1,0 +1,107 @@
+"""One rank of a run, from its folder to its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_core.errors import ConfigErrors, UserError
+from trainer_core.run.config import RunConfig
+from trainer_core.run.events import TrainingEnded
+
+if TYPE_CHECKING:
+    from trainer_core.engine.reporting import Reporter
+
+FINISHED, FAILED, BAD_INPUT = 0, 1, 2
+
+
+def main(run_folder: Path) -> int:
+    """Train what `config.yaml` in a run folder says; returns the exit code.
+
+    Several ranks find each other through torchrun's variables. Rank 0 writes the events. A
+    user's mistake is one sentence in `training_ended` and code 2; any other failure is a
+    traceback on stderr and code 1.
+    """
+    from trainer_core.engine.memory import keep_freed_memory
+
+    keep_freed_memory()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from trainer_core.engine.distributed import leave, read_world
+    from trainer_core.engine.reporting import Reporter
+
+    world = read_world()
+    attempt = int(os.environ.get("MOAI_TUI_ATTEMPT", "1"))
+    reporter = Reporter(run_folder, rank=world.rank, attempt=attempt)
+    reporter.phase("loading")
+    try:
+        _train(run_folder, reporter, attempt)
+        ending = None
+    except UserError as error:
+        ending = _ended(reporter.step, error, code=BAD_INPUT)
+    except Exception as error:  # outermost line of the process: reported and kept
+        traceback.print_exc()
+        ending = _ended(reporter.step, error, code=FAILED)
+    else:
+        leave()
+    if ending is not None:
+        reporter.event(ending)
+        sys.stderr.write(f"{ending.error}\n")
+    reporter.sync()
+    reporter.close()
+    return FINISHED if ending is None else ending.exit_code
+
+
+def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
+    from trainer_core.engine import setup
+    from trainer_core.engine.device import choose_device, pin_to_cores, set_threads
+    from trainer_core.engine.distributed import join, read_world
+    from trainer_core.engine.trainer import Trainer
+    from trainer_core.engine.wishes import Wishes
+
+    world = read_world()
+    config = read_config(run_folder)
+    wishes = Wishes(
+        run_folder, leads=world.leads, time_limit_seconds=_time_limit_seconds(config.time_limit)
+    )
+    wishes.listen()
+    pin_to_cores()
+    set_threads(config.worker.threads, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    device = choose_device(world.local_rank)
+    join(world, device)
+    parts = setup.build(config, run_folder, world=world, device=device, reporter=reporter)
+    Trainer(parts, run_folder, reporter=reporter, wishes=wishes, attempt=attempt).run()
+
+
+def read_config(run_folder: Path) -> RunConfig:
+    """Return the checked configuration of a run folder.
+
+    Raises:
+        UserError: If it is missing or wrong.
+    """
+    from trainer_core.run.check import check
+    from trainer_core.run.config_file import load_config
+
+    config = load_config(run_folder / "config.yaml")
+    errors = check(config)
+    if errors:
+        raise ConfigErrors(errors)
+    return config
+
+
+def _time_limit_seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from trainer_core.run.check import parse_time_limit
+
+    return parse_time_limit(text)
+
+
+def _ended(step: int, error: Exception, *, code: int) -> TrainingEnded:
+    sentence = str(error) if code == BAD_INPUT else f"{type(error).__name__}: {error}"
+    fix = getattr(error, "fix", None)
+    if code == FAILED and fix:
+        sentence = str(error)
+    return TrainingEnded(step=step, reason="failed", error=sentence, fix=fix, exit_code=code)

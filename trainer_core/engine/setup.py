@@ -1,0 +1,176 @@
+"""Everything a trainer needs, built in order: data first, then the model, then the optimizer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from trainer_core.engine import attention, distributed
+from trainer_core.engine.checkpoint import VerifiedCheckpoint, latest_checkpoint, load_checkpoint
+from trainer_core.engine.data.pack import plan_rows
+from trainer_core.engine.data.prepared import PreparedData, prepare
+from trainer_core.engine.data.tokenizer import load_tokenizer
+from trainer_core.engine.device import make_repeatable
+from trainer_core.engine.distributed import World
+from trainer_core.engine.feed import RowFeed, StepFeed
+from trainer_core.engine.model import LoadedModel, blocks_of, load_model
+from trainer_core.engine.objective import METHOD, Objective
+from trainer_core.engine.optimizer import build_optimizer
+from trainer_core.engine.precision import Numerics, choose_numerics
+from trainer_core.engine.reporting import Reporter
+from trainer_core.engine.settled import Settled, settle_length, settle_steps
+from trainer_core.errors import UserError
+from trainer_core.run.config import RunConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(slots=True)
+class Parts:
+    """A run in memory, ready for its next step."""
+
+    settled: Settled
+    world: World
+    device: torch.device
+    numerics: Numerics
+    tokenizer: PreTrainedTokenizerBase
+    data: PreparedData
+    loaded: LoadedModel
+    objective: nn.Module
+    """`Objective`, wrapped in DDP where there are replicas."""
+    optimizer: torch.optim.Optimizer
+    train_feed: StepFeed
+    eval_feed: RowFeed | None
+    """None where nothing is held out."""
+    checkpoint: VerifiedCheckpoint | None
+    """What this attempt goes on from."""
+
+    @property
+    def model(self) -> Any:
+        """The model as it is saved."""
+        return self.loaded.model
+
+
+def build(
+    config: RunConfig, run_folder: Path, *, world: World, device: torch.device, reporter: Reporter
+) -> Parts:
+    """Prepare data and model of a run and bring back its last checkpoint, if it has one.
+
+    Raises:
+        UserError: If something the user can mend is in the way.
+    """
+    numerics = choose_numerics(config.precision, device)
+    tokenizer = load_tokenizer(config.model)
+    config = settle_length(config)
+    data = prepare(config, tokenizer, report=reporter.phase)
+    if not len(data.train):
+        raise UserError(f"{config.dataset}: no row is left to train on; see `moai-tui data`")
+    rows = plan_rows(data.train.lengths, data.sequence_length, packing=config.data.packing)
+    settled = settle_steps(config, sequences=len(rows), world_size=world.size, device=device)
+    config = settled.config
+    reporter.phase("loading")
+    checkpoint = latest_checkpoint(run_folder)
+    check_same_run(checkpoint, settled, config)
+    loaded = load_model(config, numerics=numerics, device=device, tokenizer=tokenizer)
+    reporter.beat()
+    objective, optimizer = _assemble(settled, loaded, numerics, world, device)
+    make_repeatable(config.seed, world.rank, device)
+    if checkpoint is not None:
+        load_checkpoint(checkpoint, model=loaded.model, optimizer=optimizer, rank=world.rank)
+    fixed = loaded.packed and uses_kernel(device, numerics)
+    shared: dict[str, Any] = {
+        "sequence_length": data.sequence_length,
+        "micro_batch_size": settled.micro_batch_size,
+        "device": device,
+        "rank": world.rank,
+        "world_size": world.size,
+        "fixed_shapes": fixed,
+    }
+    train_feed = RowFeed(data.train, rows, **shared)
+    eval_feed = None
+    if len(data.eval):
+        eval_rows = plan_rows(data.eval.lengths, data.sequence_length, packing=config.data.packing)
+        eval_feed = RowFeed(data.eval, eval_rows, **shared)
+    return Parts(
+        settled=settled,
+        world=world,
+        device=device,
+        numerics=numerics,
+        tokenizer=tokenizer,
+        data=data,
+        loaded=loaded,
+        objective=objective,
+        optimizer=optimizer,
+        train_feed=StepFeed(
+            train_feed, seed=config.seed, global_batch_size=settled.global_batch_size
+        ),
+        eval_feed=eval_feed,
+        checkpoint=checkpoint,
+    )
+
+
+def uses_kernel(device: torch.device, numerics: Numerics) -> bool:
+    """Whether documents go through the card's variable-length kernel, which needs bf16."""
+    return numerics.compute == torch.bfloat16 and attention.varlen_available(device)
+
+
+def check_same_run(
+    checkpoint: VerifiedCheckpoint | None, settled: Settled, config: RunConfig
+) -> None:
+    """Refuse to go on from a checkpoint of other data or another batch: its order would differ.
+
+    Raises:
+        UserError: Naming what differs.
+    """
+    if checkpoint is None:
+        return
+    for name, now in settled.position_facts().items():
+        then = checkpoint.extra.get(name, now)
+        if then != now:
+            raise UserError(
+                f"the checkpoint of step {checkpoint.step} was made with {name} {then} and "
+                f"{config.dataset} now gives {now}; bring back what changed, or start a new run"
+            )
+
+
+def _assemble(
+    settled: Settled,
+    loaded: LoadedModel,
+    numerics: Numerics,
+    world: World,
+    device: torch.device,
+) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Wrap the model as the plan says; the optimizer is built over what is left on this rank."""
+    if settled.recomputation == "blocks":
+        recompute_blocks(loaded.model)
+    plain = Objective(loaded.model, numerics, packed=loaded.packed)
+    inner, objective = plain.model, cast(nn.Module, plain)
+    blocks = blocks_of(inner)
+    if device.type == "cuda" and loaded.packed and os.environ.get("MOAI_TUI_COMPILE") != "0":
+        for block in blocks:
+            block.compile()
+    if settled.strategy == "fsdp":
+        distributed.shard(
+            inner, blocks, device=device, compute_dtype=numerics.compute, methods=(METHOD,)
+        )
+    optimizer = build_optimizer(inner, settled.config.optimizer, settled.learning_rate)
+    if settled.strategy == "ddp":
+        objective = distributed.replicate(objective, device=device)
+    return objective.train(), optimizer
+
+
+def recompute_blocks(model: Any) -> None:
+    """Keep only each block's input in the forward pass and compute the rest again in backward.
+
+    Raises:
+        UserError: If the architecture cannot.
+    """
+    if not getattr(model, "supports_gradient_checkpointing", True):
+        raise UserError("this architecture cannot recompute its blocks; set recomputation to none")
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

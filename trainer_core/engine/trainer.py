@@ -1,0 +1,241 @@
+"""The training loop: reads from top to bottom."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from trainer_core.engine.distributed import reduce_sum
+from trainer_core.engine.feed import MicroBatch
+from trainer_core.engine.memory import peak_memory_bytes
+from trainer_core.engine.metrics import (
+    StepWork,
+    clock_for,
+    model_flops_utilization,
+    peak_flops_of,
+)
+from trainer_core.engine.optimizer import (
+    gradient_norm,
+    guarded_step,
+    learning_rate_at,
+    set_learning_rate,
+)
+from trainer_core.engine.outcomes import Outcomes
+from trainer_core.engine.reporting import Reporter
+from trainer_core.engine.setup import Parts
+from trainer_core.engine.wishes import Ending, Wishes
+from trainer_core.run.events import Step, TrainingEnded
+
+
+class TrainingFailed(Exception):
+    """The run cannot go on; `str()` says why, `fix` what to try."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        self.fix = fix
+        super().__init__(problem)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateStep:
+    """A step whose numbers may still be on their way from the device."""
+
+    step: int
+    loss: Tensor
+    norm: Tensor
+    learning_rate: float
+    work: StepWork
+    data_seconds: float
+
+
+class Trainer:
+    """Trains what `setup.build` made and writes down what happens.
+
+    Args:
+        parts: Model, data and optimizer.
+        run_folder: Where checkpoints and the model go.
+        reporter: Takes events and beats.
+        wishes: What is asked from outside.
+        attempt: Number of this attempt, part of temporary names.
+    """
+
+    def __init__(
+        self, parts: Parts, run_folder: Path, *, reporter: Reporter, wishes: Wishes, attempt: int
+    ) -> None:
+        self._parts, self._settled = parts, parts.settled
+        self._reporter, self._wishes = reporter, wishes
+        self._outcomes = Outcomes(parts, run_folder, reporter=reporter, attempt=attempt)
+        self._trained = [p for p in parts.objective.parameters() if p.requires_grad]
+        self._clock = clock_for(parts.device)
+        self._peak_flops = peak_flops_of(parts.device)
+        self._peak_memory = 0
+        self._late: LateStep | None = None
+        self.step = parts.checkpoint.step if parts.checkpoint else 0
+        """Optimizer steps done."""
+        reporter.step = self.step
+
+    def run(self) -> Ending | str:
+        """Train to the end, or to where somebody asks to stop; returns the reason.
+
+        Raises:
+            TrainingFailed: If loss or gradients are no numbers any more.
+        """
+        self._outcomes.announce(self._peak_flops)
+        ending = self._wishes.at_border(self.step).end
+        if ending is None and self.step == 0:
+            self._outcomes.evaluate(self.step)
+            self._outcomes.sample(self.step)
+        if ending is None:
+            ending = self._train()
+        self._finish(ending)
+        return ending or "finished"
+
+    def _train(self) -> Ending | None:
+        total = self._settled.total_steps
+        self._reporter.phase("compiling" if self._parts.device.type == "cuda" else "training")
+        self._clock.restart()
+        while self.step < total:
+            self._train_step(self.step + 1)
+            self.step += 1
+            self._reporter.step = self.step
+            wish = self._wishes.at_border(self.step, peak_memory_bytes(self._parts.device))
+            self._peak_memory = max(self._peak_memory, wish.peak_memory_bytes)
+            if wish.end is not None:
+                return wish.end
+            self._border(save=wish.save)
+            self._reporter.phase("training")
+        return None
+
+    def _train_step(self, step: int) -> None:
+        """Fetch, forward, backward, read the last step's numbers, clip, step."""
+        batches, waited = self._parts.train_feed.take(step, last=step == self._settled.total_steps)
+        loss = self._forward_backward(batches.micro_batches, batches.work.counted_tokens)
+        norm = gradient_norm(self._trained)
+        self._report_late()
+        rate = learning_rate_at(
+            step,
+            config=self._settled.config.optimizer,
+            learning_rate=self._settled.learning_rate,
+            total_steps=self._settled.total_steps,
+        )
+        set_learning_rate(self._parts.optimizer, rate)
+        guarded_step(
+            self._parts.optimizer, loss, norm, self._settled.config.optimizer.max_grad_norm
+        )
+        self._parts.optimizer.zero_grad(set_to_none=True)
+        self._clock.border()
+        self._late = LateStep(
+            step=step,
+            loss=loss,
+            norm=norm,
+            learning_rate=rate,
+            work=batches.work,
+            data_seconds=waited,
+        )
+
+    def _forward_backward(
+        self, micro_batches: tuple[MicroBatch, ...], counted_tokens: int
+    ) -> Tensor:
+        """Return the step's loss over all ranks; its gradients stand in the parameters."""
+        total = torch.zeros((), device=self._parts.device)
+        # DDP and FSDP average over ranks; the loss is a sum over them.
+        scale = self._parts.world.size / counted_tokens
+        for number, micro_batch in enumerate(micro_batches, start=1):
+            with self._accumulating(last=number == len(micro_batches)):
+                loss = self._parts.objective(**micro_batch.arguments())
+                (loss * scale).backward()
+            total += loss.detach()
+            self._reporter.beat()
+        return reduce_sum(total) / counted_tokens
+
+    def _accumulating(self, *, last: bool) -> AbstractContextManager[object]:
+        """DDP sends gradients with a step's last micro-batch; FSDP with each, to free memory."""
+        if self._settled.strategy == "ddp" and not last:
+            no_sync = cast(Any, self._parts.objective).no_sync
+            return cast(AbstractContextManager[object], no_sync())
+        return nullcontext()
+
+    def _report_late(self) -> None:
+        """Read the numbers of the step before, check them, write its event."""
+        late, self._late = self._late, None
+        if late is None:
+            return
+        loss, norm = float(late.loss), float(late.norm)
+        seconds = self._clock.seconds()
+        if late.step % self._settled.config.log.every_steps == 0 or not _finite(loss, norm):
+            self._reporter.event(self._step_event(late, loss, norm, seconds))
+        if not _finite(loss, norm):
+            what = "the loss" if not _finite(loss) else "the gradient"
+            raise TrainingFailed(
+                f"{what} of step {late.step} is not a finite number; the weights were left as "
+                f"step {late.step - 1} made them",
+                "lower learning_rate, lengthen optimizer.warmup_steps, or look at the data",
+            )
+
+    def _step_event(self, late: LateStep, loss: float, norm: float, seconds: float) -> Step:
+        work, settled = late.work, self._settled
+        return Step(
+            step=late.step,
+            epoch=self._parts.train_feed.epoch_after(late.step),
+            train_loss=loss,
+            learning_rate=late.learning_rate,
+            grad_norm=norm,
+            tokens=work.tokens,
+            padded_tokens=work.padded_tokens,
+            counted_tokens=work.counted_tokens,
+            step_seconds=seconds,
+            data_seconds=late.data_seconds,
+            tokens_per_second=work.tokens / seconds if seconds > 0 else None,
+            padded_tokens_per_second=work.padded_tokens / seconds if seconds > 0 else None,
+            mfu=model_flops_utilization(
+                self._parts.loaded.shape,
+                settled.config.method,
+                work,
+                seconds=seconds,
+                devices=settled.world_size,
+                peak_flops=self._peak_flops,
+            ),
+            peak_memory_bytes=self._peak_memory or None,
+        )
+
+    def _border(self, *, save: bool) -> None:
+        """Evaluate and save where it is due; the clock does not count it as a step."""
+        step, total = self.step, self._settled.total_steps
+        due = save or _due(step, self._settled.checkpoint_every)
+        evaluation_due = _due(step, self._settled.eval_every) and step < total
+        if not due and not evaluation_due:
+            return
+        self._report_late()
+        if evaluation_due:
+            self._outcomes.evaluate(step)
+        if due and step < total:
+            self._outcomes.save(step)
+        self._clock.restart()
+
+    def _finish(self, ending: Ending | None) -> None:
+        """Leave everything behind that the ending promises."""
+        self._report_late()
+        self._parts.train_feed.close()
+        if ending is None:
+            self._outcomes.evaluate(self.step)
+        if self.step > 0:
+            self._outcomes.save(self.step)
+        if ending is None:
+            self._outcomes.sample(self.step)
+        if ending != "paused" and self.step > 0:
+            self._outcomes.save_model(self.step)
+        self._reporter.event(TrainingEnded(step=self.step, reason=ending or "finished"))
+        self._reporter.sync()
+
+
+def _finite(*numbers: float) -> bool:
+    return all(math.isfinite(number) for number in numbers)
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
