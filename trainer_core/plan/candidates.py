@@ -48,7 +48,8 @@ def _strategies(workload: Workload, devices: int) -> tuple[Strategy, ...]:
     if devices == 1:
         return ("single",)
     if workload.strategy == "auto":
-        return ("ddp", "fsdp")
+        # The engine replicates adapters: they mix formats in one block, which FSDP does not take.
+        return ("ddp", "fsdp") if workload.method == "full" else ("ddp",)
     return () if workload.strategy == "single" else (workload.strategy,)
 
 

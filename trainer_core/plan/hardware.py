@@ -61,7 +61,7 @@ def hardware_from(devices: Sequence[DeviceSnapshot], precision: str = "auto") ->
         devices=max(SIZE_NAMES) if first.kind == "moai" else len(usable),
         memory_bytes=memory,
         device_memory_gb=device_memory_gb(devices),
-        matmul_flops=_cpu_flops(len(usable)) if cpu else matmul_flops(first.name, precision),
+        matmul_flops=_cpu_flops(usable) if cpu else matmul_flops(first.name, precision),
         memory_bandwidth=CPU_MEMORY_BANDWIDTH if cpu else peaks.memory_bandwidth if peaks else None,
         link_bandwidth=CPU_LINK_BANDWIDTH if cpu else peaks.link_bandwidth if peaks else None,
     )
@@ -87,13 +87,12 @@ def matmul_flops(name: str, precision: str) -> float | None:
     return peaks.bf16_flops
 
 
-def _cpu_flops(devices: int) -> float:
-    """Return the rate of one device when the permitted cores are shared out."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    return max(1, cores // devices) * CPU_CORE_FLOPS
+def _cpu_flops(devices: Sequence[DeviceSnapshot]) -> float:
+    """Return the rate of the share of a processor that has the fewest cores."""
+    own = [len(device.cores) for device in devices if device.cores]
+    if not own:
+        own = [max(1, (os.cpu_count() or 1) // len(devices))]
+    return min(own) * CPU_CORE_FLOPS
 
 
 def _foreign_bytes(device: DeviceSnapshot) -> int:

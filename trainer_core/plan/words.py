@@ -60,7 +60,11 @@ def _strategy_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) ->
             f"sharded over {plan.devices} devices ({use} on each): "
             f"whole copies would need {gib(min(whole))}"
         )
-    return f"sharded over {plan.devices} devices ({use} on each), the faster of two ways that fit"
+    rates = [other.tokens_per_second or 0.0 for other in plans if other.strategy == "ddp"]
+    gain = (
+        "faster than" if (plan.tokens_per_second or 0.0) > max(rates, default=0.0) else "as fast as"
+    )
+    return f"sharded over {plan.devices} devices ({use} on each), {gain} whole copies"
 
 
 def _recomputation_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) -> str:

@@ -12,8 +12,8 @@ from trainer_core.accelerators.sizes import parse_label, parse_size
 from trainer_core.errors import ConfigError
 from trainer_core.plan.types import ModelShape
 from trainer_core.run.config import RunConfig
-from trainer_core.run.config_file import field_value
 from trainer_core.run.field_types import fields, wrong
+from trainer_core.run.fields import value_of
 
 TOKENS_PER_STEP_MAX = 2**30
 """A step of a billion tokens is a slip of the hand on any hardware."""
@@ -157,7 +157,7 @@ def parse_time_limit(text: str) -> float:
 def _ranges(config: RunConfig) -> list[ConfigError]:
     errors = []
     for name, allowed in _RANGES.items():
-        value = field_value(config, name)
+        value = value_of(config, name)
         if isinstance(value, (int, float)) and (fix := allowed.fix(value)):
             errors.append(wrong(name, value, fix))
     return errors
@@ -166,7 +166,7 @@ def _ranges(config: RunConfig) -> list[ConfigError]:
 def _texts(config: RunConfig) -> list[ConfigError]:
     errors = []
     for name, field in fields().items():
-        value = field_value(config, name)
+        value = value_of(config, name)
         texts = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
         for text in texts:
             fix = _text_fix(text, many_lines=name == "sample.prompts")
@@ -185,6 +185,13 @@ def _text_fix(text: str, *, many_lines: bool) -> str | None:
     if any(not letter.isprintable() and letter not in allowed for letter in text):
         return "leave out control characters"
     return None
+
+
+def _method(config: RunConfig) -> list[ConfigError]:
+    if config.method == "qlora":
+        problem = "4-bit frozen weights are not in this version"
+        return [ConfigError("method", "qlora", "use lora", problem)]
+    return []
 
 
 def _name(config: RunConfig) -> list[ConfigError]:
@@ -294,13 +301,14 @@ def _columns(config: RunConfig) -> list[ConfigError]:
 def _dataset(config: RunConfig) -> list[ConfigError]:
     errors = []
     for name in ("dataset", "eval_dataset"):
-        value = field_value(config, name)
+        value = value_of(config, name)
         if isinstance(value, str) and value.startswith("python:") and not value[7:].strip():
             errors.append(wrong(name, value, "write the folder after it, e.g. python:src"))
     return errors
 
 
 _RULES: tuple[Callable[[RunConfig], list[ConfigError]], ...] = (
+    _method,
     _name,
     _time_limit,
     _size,

@@ -10,14 +10,14 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import msgspec
 import yaml
 
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.run.config import RunConfig
 from trainer_core.run.field_types import FROM_FLAG, convert, fields, sections, shown
+from trainer_core.run.fields import FieldValue, value_of, with_value
 from trainer_core.run.foreign_keys import advice_for
 from trainer_core.run.yaml_text import read_yaml_file
 
@@ -144,42 +144,8 @@ def dump_config(config: RunConfig) -> str:
             lines += ["", f"# {_COMMENTS[section]}", f"{section}:"]
         key = name.rpartition(".")[2]
         indent = "  " if section else ""
-        lines.append(f"{indent}{key}: {_scalar(field_value(config, name))}")
+        lines.append(f"{indent}{key}: {_scalar(value_of(config, name))}")
     return "\n".join(lines) + "\n"
-
-
-def field_names() -> tuple[str, ...]:
-    """Return the dotted names of all fields, in reading order."""
-    return tuple(fields())
-
-
-def field_value(config: RunConfig, name: str) -> object:
-    """Return one field by its dotted name.
-
-    Raises:
-        KeyError: There is no such field.
-    """
-    if name not in fields():
-        raise KeyError(name)
-    value: object = config
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
-
-
-def replace_field(config: RunConfig, name: str, value: object) -> RunConfig:
-    """Return the config with one field set to a value of its own type; nothing is checked.
-
-    Raises:
-        KeyError: There is no such field.
-    """
-    if name not in fields():
-        raise KeyError(name)
-    section, _, key = name.rpartition(".")
-    if not section:
-        return msgspec.structs.replace(config, **{key: value})
-    inner = msgspec.structs.replace(getattr(config, section), **{key: value})
-    return msgspec.structs.replace(config, **{section: inner})
 
 
 def _flatten(mapping: Mapping[Any, Any], errors: list[ConfigError]) -> dict[str, object]:
@@ -215,7 +181,7 @@ def _build(config: RunConfig, flat: Mapping[str, object], errors: list[ConfigErr
             )
             continue
         try:
-            config = replace_field(config, name, convert(known[name], value))
+            config = with_value(config, name, cast("FieldValue", convert(known[name], value)))
         except ConfigError as error:
             errors.append(error)
     return config

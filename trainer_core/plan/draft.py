@@ -1,0 +1,115 @@
+"""What a form or a command asks: given this draft and these devices, what would it take?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.accelerators.sizes import parse_size
+from trainer_core.errors import ConfigError, UserError
+from trainer_core.plan.choose import make_verdict
+from trainer_core.plan.hardware import hardware_from
+from trainer_core.plan.types import Hardware, ModelShape, Verdict
+from trainer_core.plan.workload import apply_plan, workload_of
+from trainer_core.run.catalog import require_model
+from trainer_core.run.check import check, check_devices, check_shape
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+from trainer_core.run.data_size import estimated_steps
+from trainer_core.run.defaults import resolve
+
+TIME_ESTIMATED = "time estimated from the size of the data; it is exact once the data is counted"
+TIME_UNKNOWN = "time unknown until the data is counted; steps would settle it"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftVerdict:
+    """The core's answer to a draft."""
+
+    config: RunConfig
+    """The draft with its open fields filled as far as they can be."""
+    verdict: Verdict | None
+    """None where a problem, or an unknown shape, leaves nothing to judge."""
+    problems: tuple[tuple[str, str], ...] = ()
+    """(field, sentence); an empty field means the whole draft."""
+    choices: tuple[str, ...] = ()
+    shape: ModelShape | None = None
+    hardware: Hardware | None = None
+
+    @property
+    def ready(self) -> RunConfig:
+        """The config with the chosen plan written into it; what a run starts from."""
+        choice = self.verdict.choice if self.verdict else None
+        plan = choice.plan if choice else None
+        return apply_plan(self.config, plan) if plan else self.config
+
+
+def verdict_for(
+    config: RunConfig,
+    devices: Sequence[DeviceSnapshot] | Hardware,
+    report: DataReport | None = None,
+) -> DraftVerdict:
+    """Check, resolve and plan a draft; what its user did wrong is told, never raised.
+
+    Args:
+        config: As the form or the flags have it.
+        devices: Of this machine, or a described machine.
+        report: Of the config's dataset, where it was counted.
+    """
+    problems = [(error.field, str(error)) for error in check(config)]
+    hardware = _hardware(config, devices)
+    if hardware is None:
+        problems.append(("devices", "no permitted device is seen; `moai-tui doctor` says why"))
+    shape: ModelShape | None = None
+    try:
+        shape = require_model(config.model, config.worker.python).shape
+    except UserError as error:
+        problems.append(("model", str(error)))
+    if problems or hardware is None or shape is None:
+        return DraftVerdict(
+            config=config, verdict=None, problems=tuple(problems), shape=shape, hardware=hardware
+        )
+    resolved = resolve(config, shape, hardware, report)
+    size, errors = _size_devices(resolved.config, hardware)
+    errors += check_shape(resolved.config, shape)
+    verdict = None
+    if not errors:
+        workload = workload_of(resolved.config, shape, hardware, report)
+        notes: tuple[str, ...] = ()
+        if workload.steps is None:
+            workload = replace(workload, steps=estimated_steps(resolved.config))
+            notes = (TIME_ESTIMATED,) if workload.steps else (TIME_UNKNOWN,)
+        verdict = make_verdict(workload, hardware, size)
+        verdict = replace(verdict, notes=(*verdict.notes, *notes))
+        if size is not None:
+            # A batch no plan divides shows per size; for the size asked for it is a mistake.
+            errors += check_devices(resolved.config, size)
+    return DraftVerdict(
+        config=resolved.config,
+        verdict=verdict,
+        problems=tuple((error.field, str(error)) for error in errors),
+        choices=resolved.choices,
+        shape=shape,
+        hardware=hardware,
+    )
+
+
+def _hardware(config: RunConfig, devices: Sequence[DeviceSnapshot] | Hardware) -> Hardware | None:
+    if isinstance(devices, Hardware):
+        return devices
+    named = [
+        device
+        for device in devices
+        if str(device.index) in config.devices or device.uuid in config.devices
+    ]
+    return hardware_from(named if config.devices and named else devices, config.precision)
+
+
+def _size_devices(config: RunConfig, hardware: Hardware) -> tuple[int | None, list[ConfigError]]:
+    if config.size is not None:
+        try:
+            return parse_size(config.size, hardware.device_memory_gb).devices, []
+        except ConfigError as error:
+            return None, [error]
+    return (len(config.devices) or None), []

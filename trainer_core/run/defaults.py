@@ -1,0 +1,263 @@
+"""What a run gets where its user said nothing, by method, model size and device, and why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+from trainer_core.accelerators.sizes import DEVICES_BY_NAME
+from trainer_core.plan.hardware import settled_precision
+from trainer_core.plan.types import Hardware, ModelShape
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+from trainer_core.run.rates import choose_rate
+
+BUILT_IN_MODEL, BUILT_IN_DATASET = "tiny", "python-stdlib"
+
+TINY_STEPS = 160
+"""About 100 CPU seconds of training on two cores at the length and batch below."""
+TINY_LENGTH = 256
+TINY_BATCH = 8
+
+CPU_LENGTH = 512
+CARD_LENGTH = 1024
+"""Tokens of a packed row; the platform's tutorials use 1024."""
+
+CPU_BATCH = 8
+CARD_BATCH = 32
+LORA_BATCH = 16
+
+STEPS_PER_EPOCH_WANTED = 20
+"""Fewer optimizer steps than this teach little, so small data gets a smaller batch."""
+
+WARMUP_SHARE, WARMUP_MAX = 0.03, 100
+CADENCE = 10
+"""Evaluations and checkpoints of a run, about."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """A config with its open fields filled, and a sentence for each that was."""
+
+    config: RunConfig
+    choices: tuple[str, ...]
+
+
+def resolve(
+    config: RunConfig,
+    shape: ModelShape,
+    hardware: Hardware | None,
+    report: DataReport | None = None,
+) -> Resolved:
+    """Fill the fields left open.
+
+    `micro_batch_size` and `parallel` stay open: the plan fills them (`plan.workload.apply_plan`).
+    Steps stay open too while the data is not counted, unless the run is the built-in one.
+
+    Args:
+        config: Checked already.
+        shape: Of its model.
+        hardware: None where no device can be had; then a CPU is assumed.
+        report: Of its dataset, where it was counted.
+    """
+    choices: list[str] = []
+    kind = hardware.kind if hardware else "cpu"
+    config = _with_precision(config, hardware, choices)
+    if config.sequence_length is None:
+        length, reason = _length(config, shape, kind, report)
+        choices.append(f"sequence_length {length}: {reason}")
+        config = msgspec.structs.replace(config, sequence_length=length)
+    sequences = sequences_at(report, config.sequence_length)
+    if config.global_batch_size is None:
+        batch, reason = _batch(config, kind, sequences)
+        choices.append(f"global_batch_size {batch}: {reason}")
+        config = msgspec.structs.replace(config, global_batch_size=batch)
+    if config.learning_rate is None:
+        rate, reason = choose_rate(config, shape)
+        choices.append(f"learning_rate {rate:g}: {reason}")
+        config = msgspec.structs.replace(config, learning_rate=rate)
+    config = _with_steps(config, sequences, choices)
+    if config.steps is not None:
+        config = fill_cadence(config, config.steps)
+    return Resolved(config=config, choices=tuple(choices))
+
+
+def fill_cadence(config: RunConfig, steps: int) -> RunConfig:
+    """Fill warm-up, evaluation and checkpoint cadence for a known number of optimizer steps."""
+    tenth = max(1, round(steps / CADENCE))
+    optimizer, evaluation, checkpoint = config.optimizer, config.eval, config.checkpoint
+    if optimizer.warmup_steps is None:
+        warmup = min(WARMUP_MAX, math.ceil(WARMUP_SHARE * steps))
+        optimizer = msgspec.structs.replace(optimizer, warmup_steps=min(warmup, steps))
+    if evaluation.every_steps is None:
+        evaluation = msgspec.structs.replace(evaluation, every_steps=tenth)
+    if checkpoint.every_steps is None:
+        checkpoint = msgspec.structs.replace(checkpoint, every_steps=tenth)
+    return msgspec.structs.replace(
+        config, optimizer=optimizer, eval=evaluation, checkpoint=checkpoint
+    )
+
+
+def steps_from_epochs(epochs: float, sequences: int, global_batch_size: int) -> int:
+    """Return the optimizer steps of some passes over the data, at least 1.
+
+    Args:
+        epochs: Passes, fractions allowed.
+        sequences: Packed rows in one pass.
+        global_batch_size: Sequences of one step.
+    """
+    # A hair below, so that 3 × (1/3) of a pass is not one step more.
+    return max(1, math.ceil(epochs * sequences / global_batch_size - 1e-9))
+
+
+def epochs_from_steps(steps: int, sequences: int, global_batch_size: int) -> float | None:
+    """Return the passes over the data that some steps make; None where there is no data."""
+    return steps * global_batch_size / sequences if sequences else None
+
+
+def tokens_of_steps(steps: int, report: DataReport | None, global_batch_size: int) -> int | None:
+    """Return the tokens (no padding) that some steps train on; None where data is not counted."""
+    if report is None or not report.tokens or not report.sequences:
+        return None
+    return round(steps * global_batch_size * report.tokens / report.sequences)
+
+
+def sequences_at(report: DataReport | None, sequence_length: int | None) -> int | None:
+    """Return the packed rows of one pass at a length; None where the data is not counted.
+
+    A report for another length is converted by its tokens: packing leaves about 3 % unused.
+    """
+    if report is None or not sequence_length:
+        return None
+    if report.sequences and report.sequence_length in (None, sequence_length):
+        return report.sequences
+    if report.tokens:
+        return max(1, math.ceil(report.tokens / (0.97 * sequence_length)))
+    return None
+
+
+def explain(field: str, config: RunConfig, shape: ModelShape | None = None) -> str:
+    """Return the line beside a form's field: what it is by default, and why.
+
+    Args:
+        field: Dotted name.
+        config: The draft.
+        shape: Of its model; None where that is not known.
+
+    Returns:
+        Empty for fields whose default needs no words.
+    """
+    if field == "learning_rate" and shape is not None:
+        rate, reason = choose_rate(msgspec.structs.replace(config, learning_rate=None), shape)
+        return f"{rate:g}: {reason}"
+    if field == "sequence_length" and shape is not None:
+        return f"tokens in one packed row; this model takes at most {shape.context}"
+    if field in ("steps", "epochs") and _built_in(config):
+        return f"{TINY_STEPS} steps: about a minute on two cores"
+    return _EXPLAINED.get(field, "")
+
+
+_EXPLAINED = {
+    "sequence_length": f"tokens in one packed row: {CPU_LENGTH} on a CPU, {CARD_LENGTH} on a card",
+    "global_batch_size": f"sequences a step: {CPU_BATCH} on a CPU, {CARD_BATCH} on a card"
+    f" ({LORA_BATCH} with adapters), less for small data",
+    "micro_batch_size": "what the plan finds fastest of what fits",
+    "learning_rate": "by method and model size",
+    "steps": "one pass over your data; steps win over epochs",
+    "epochs": "one pass over your data",
+    "precision": "auto: fp32 on a CPU, bf16 on cards that have it",
+    "optimizer.warmup_steps": f"{WARMUP_SHARE:.0%} of the run, at most {WARMUP_MAX} steps",
+    "optimizer.max_grad_norm": "gradients above this norm are scaled down to it; 0 is off",
+    "eval.every_steps": "about ten times a run, always before and at its end",
+    "checkpoint.every_steps": "about ten times a run, always at its end and on stop",
+    "checkpoint.keep": "the newest ones; older are deleted after the next is whole",
+    "lora.rank": "16 is enough for most fine-tuning; alpha is twice the rank",
+    "data.train_on_prompt": "off: only the answer counts in the loss",
+    "data.eval_fraction": "2 % of the rows, at most 500, held out by hash of the row",
+    "worker.threads": "the permitted cores, shared out over the ranks",
+    "size": "the current accelerator's",
+    "parallel.strategy": "the fastest that fits",
+    "parallel.recomputation": "only where keeping activations does not fit",
+    "seed": "same seed, same machine: the same losses",
+}
+
+
+def _built_in(config: RunConfig) -> bool:
+    return config.model == BUILT_IN_MODEL and config.dataset == BUILT_IN_DATASET
+
+
+def _with_precision(config: RunConfig, hardware: Hardware | None, choices: list[str]) -> RunConfig:
+    if config.precision != "auto" or hardware is None:
+        return config
+    precision = settled_precision(hardware.kind, hardware.name, "auto")
+    reason = "CPUs are many times slower in bf16" if hardware.kind == "cpu" else "the card has it"
+    if precision == "fp32" and hardware.kind != "cpu":
+        reason = "the card has no bf16 units"
+    choices.append(f"precision {precision}: {reason}")
+    return msgspec.structs.replace(config, precision=precision)
+
+
+def _length(
+    config: RunConfig, shape: ModelShape, kind: str, report: DataReport | None
+) -> tuple[int, str]:
+    if config.model == BUILT_IN_MODEL:
+        wanted, reason = TINY_LENGTH, "holds nearly every row of the built-in data"
+    elif kind == "cpu":
+        wanted, reason = CPU_LENGTH, "long enough for most rows, short enough for a CPU"
+    else:
+        wanted, reason = CARD_LENGTH, "the length of the platform's tutorials"
+    longest = report.longest_row_tokens if report else None
+    if longest is not None and longest > wanted and kind != "cpu":
+        room = min(2 ** math.ceil(math.log2(longest)), 4 * CARD_LENGTH)
+        if room > wanted:
+            wanted, reason = room, f"the longest row has {longest} tokens"
+    if wanted > shape.context:
+        return shape.context, "the model takes no more"
+    return wanted, reason
+
+
+def _batch(config: RunConfig, kind: str, sequences: int | None) -> tuple[int, str]:
+    if config.model == BUILT_IN_MODEL:
+        batch, reason = TINY_BATCH, "small steps, many of them"
+    elif kind == "cpu":
+        batch, reason = CPU_BATCH, "keeps a step short on a CPU"
+    elif config.method == "full":
+        batch, reason = CARD_BATCH, "steady gradients at full speed"
+    else:
+        batch, reason = LORA_BATCH, "adapters learn best in smaller batches"
+    if sequences is not None and sequences < batch * STEPS_PER_EPOCH_WANTED:
+        most = max(1, sequences // STEPS_PER_EPOCH_WANTED)
+        smaller = 2 ** int(math.log2(most))
+        if smaller < batch:
+            batch, reason = smaller, f"{sequences} packed rows make few steps otherwise"
+    micro = config.micro_batch_size or 1
+    round_size = (DEVICES_BY_NAME.get(_size_name(config), 1) or len(config.devices)) * micro
+    if batch % round_size:
+        batch = math.ceil(batch / round_size) * round_size
+        reason = "a multiple of what the devices take in one round"
+    return batch, reason
+
+
+def _size_name(config: RunConfig) -> str:
+    name = (config.size or "").strip().lower()
+    stem, _, memory = name.rpartition(".")
+    return stem if stem and memory.endswith("gb") else name
+
+
+def _with_steps(config: RunConfig, sequences: int | None, choices: list[str]) -> RunConfig:
+    if config.steps is not None:
+        return config
+    epochs = config.epochs
+    if epochs is None and _built_in(config):
+        choices.append(f"steps {TINY_STEPS}: about a minute on two cores")
+        return msgspec.structs.replace(config, steps=TINY_STEPS)
+    if epochs is None:
+        epochs = 1.0
+        choices.append("epochs 1: one pass over your data; more is often memorising")
+        config = msgspec.structs.replace(config, epochs=epochs)
+    if sequences is None or config.global_batch_size is None:
+        return config
+    steps = steps_from_epochs(epochs, sequences, config.global_batch_size)
+    return msgspec.structs.replace(config, steps=steps)
