@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -30,12 +31,14 @@ class Curve:
         self.buckets: dict[int, Bucket] = {}
         self.last_step: int | None = None
         self.last_value: float | None = None
+        self.generation = 0
+        """Rises when old buckets changed: a curve of one generation only grew at its end."""
 
     def append(self, step: int, value: float) -> None:
         """Add one value; a step at or below the last one cuts the curve back first."""
         if self.last_step is not None and step <= self.last_step:
             self._cut_from(step)
-        if value == value and abs(value) != float("inf"):
+        if math.isfinite(value):
             self._add(step // self.span, value)
         self.last_step, self.last_value = step, value
         while len(self.buckets) > self.capacity:
@@ -46,6 +49,7 @@ class Curve:
         copy = Curve(self.capacity)
         copy.span, copy.buckets = self.span, dict(self.buckets)
         copy.last_step, copy.last_value = self.last_step, self.last_value
+        copy.generation = self.generation
         if self.last_step is not None and (key := self.last_step // self.span) in copy.buckets:
             copy.buckets[key] = replace(copy.buckets[key])
         return copy
@@ -80,6 +84,7 @@ class Curve:
         first = step // self.span
         for key in [key for key in self.buckets if key >= first]:
             del self.buckets[key]
+        self.generation += 1
 
     def _merge(self) -> None:
         merged: dict[int, Bucket] = {}
@@ -93,3 +98,4 @@ class Curve:
                 seen.count += bucket.count
                 seen.last = bucket.last
         self.buckets, self.span = merged, self.span * 2
+        self.generation += 1

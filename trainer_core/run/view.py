@@ -5,9 +5,9 @@ Pure: feed it events in the order the reader gives them; it reads no file and no
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
 from trainer_core.run.curve import Curve
 from trainer_core.run.events import (
@@ -95,6 +95,8 @@ class RunView:
     first_step_time: float | None = None
     """Unix time of this attempt's first step."""
     attempt_time: float | None = None
+    attempt_start_time: float | None = None
+    """Unix time at which this attempt got its devices and began; waiting for them left out."""
     attempt_first_step: int | None = None
     steps_seen: int = 0
     steps_seconds: float = 0.0
@@ -112,6 +114,8 @@ class RunView:
         self.last_time = event.time
         if event.attempt > self.attempt:
             self._new_attempt(event.attempt)
+        if self.attempt_start_time is None:
+            self.attempt_start_time = event.time
         match event:
             case Step():
                 self._apply_step(event)
@@ -137,19 +141,29 @@ class RunView:
             case ModelSaved():
                 self.model = event
             case Notice():
-                self.notices = [*self.notices[-NOTICES_KEPT + 1 :], event]
-                if event.level != "info":
-                    step = self.step.step if self.step else 0
-                    self.marks = [*self.marks[-MARKS_KEPT + 1 :], Mark(step, event.level, event.text)]
+                self._apply_notice(event)
             case RequestAnswered():
                 self.answers.append(event)
+            case TrainingEnded():
+                self.training_ended = event
+                self._close_phase(event.time)
+            case _:
+                self._apply_supervisor(event)
+
+    def _apply_notice(self, event: Notice) -> None:
+        self.notices = [*self.notices[-NOTICES_KEPT + 1 :], event]
+        if event.level != "info":
+            step = self.step.step if self.step else 0
+            self.marks = [*self.marks[-MARKS_KEPT + 1 :], Mark(step, event.level, event.text)]
+
+    def _apply_supervisor(self, event: AnyEvent) -> None:
+        match event:
             case Queued():
                 self.state, self.waits_for = "queued", event.waits_for
             case StateChanged():
                 self.state, self.state_reason = event.state, event.reason
-            case TrainingEnded():
-                self.training_ended = event
-                self._close_phase(event.time)
+                if event.state == "starting":
+                    self.attempt_start_time = event.time
             case RunEnded():
                 self.ended, self.state, self.state_reason = event, event.state, event.reason
                 self._close_phase(event.time)
@@ -162,6 +176,7 @@ class RunView:
         self.attempt = attempt
         self.phases, self.phase, self.ended, self.training_ended = [], None, None, None
         self.first_step_time, self.attempt_first_step = None, None
+        self.attempt_start_time = None
         self.steps_seen, self.steps_seconds = 0, 0.0
         self.total_tokens, self.total_padded_tokens = 0, 0
 
@@ -189,7 +204,7 @@ class RunView:
         self.step = event
         loss = float(event.train_loss)
         self.loss.append(event.step, loss)
-        if loss == loss and abs(loss) != float("inf"):
+        if math.isfinite(loss):
             self._smooth = SMOOTHING * self._smooth + (1 - SMOOTHING) * loss
             self._smooth_weight = SMOOTHING * self._smooth_weight + (1 - SMOOTHING)
             self.smoothed_loss.append(event.step, self._smooth / self._smooth_weight)

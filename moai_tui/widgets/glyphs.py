@@ -1,0 +1,120 @@
+"""The signs drawn on screen, in Unicode and for terminals that know only ASCII."""
+
+from __future__ import annotations
+
+import locale
+import os
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Glyphs:
+    """One set of signs; each is one cell wide."""
+
+    braille: bool
+    """Whether curves are drawn in braille dots."""
+    rule: str
+    vertical: str
+    corner: str
+    tick_left: str
+    tick_below: str
+    grid: str
+    raw: str
+    """Legend of the raw curve, and its ASCII dot."""
+    smooth: str
+    evaluation: str
+    checkpoint: str
+    warning: str
+    resumed: str
+    bar: str
+    bar_half: str
+    """Half a cell of a bar, or nothing where there is no such sign."""
+    bar_rest: str
+    levels: str
+    """Heights of a small history, from lowest to full."""
+    ellipsis: str
+    separator: str
+    arrow: str
+    chosen: str
+    done: str
+    now: str
+    cross: str
+    wait: str
+    empty: str
+
+
+UNICODE = Glyphs(
+    braille=True,
+    rule="─",
+    vertical="│",
+    corner="└",
+    tick_left="┤",
+    tick_below="┴",
+    grid="┈",
+    raw="⠢",
+    smooth="━",
+    evaluation="o",
+    checkpoint="▲",
+    warning="!",
+    resumed="»",
+    bar="━",
+    bar_half="╸",
+    bar_rest="─",
+    levels="▁▂▃▄▅▆▇█",
+    ellipsis="…",
+    separator="·",
+    arrow="→",
+    chosen="▸",
+    done="✓",
+    now="●",
+    cross="✗",
+    wait="○",
+    empty="–",
+)
+
+ASCII = Glyphs(
+    braille=False,
+    rule="-",
+    vertical="|",
+    corner="+",
+    tick_left="+",
+    tick_below="+",
+    grid=" ",
+    raw=".",
+    smooth="*",
+    evaluation="o",
+    checkpoint="^",
+    warning="!",
+    resumed=">",
+    bar="#",
+    bar_half="",
+    bar_rest="-",
+    levels="_.:-=+*#",
+    ellipsis="~",
+    separator="-",
+    arrow=">",
+    chosen=">",
+    done="+",
+    now="*",
+    cross="x",
+    wait="o",
+    empty="-",
+)
+
+
+@cache
+def glyphs() -> Glyphs:
+    """Return the signs this terminal can show, by its locale."""
+    return UNICODE if unicode_wanted(dict(os.environ)) else ASCII
+
+
+def unicode_wanted(environ: dict[str, str]) -> bool:
+    """Tell whether the locale says UTF-8 and the terminal is not the bare Linux console."""
+    if environ.get("TERM") in {"linux", "dumb"}:
+        return False
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        value = environ.get(name)
+        if value:
+            return "utf" in value.lower()
+    return "utf" in (locale.getpreferredencoding(False) or "").lower()
