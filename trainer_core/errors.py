@@ -60,5 +60,23 @@ class DataError(UserError):
         self.file, self.row, self.line, self.column = file, row, line, column
         self.problem, self.fix = problem, fix
         place = file if row is None else f"{file}:{row}"
+        place += f" (line {line})" if line is not None and line != row else ""
         place += f": {column}" if column else ""
         super().__init__(f"{place}: {problem}; {fix}")
+
+
+class DataErrors(UserError):
+    """Several rows of a dataset cannot be used.
+
+    Attributes:
+        errors: The first ones, in the order of the source.
+        count: How many there are in all.
+    """
+
+    def __init__(self, errors: Sequence[DataError], count: int) -> None:
+        self.errors, self.count = tuple(errors), count
+        lines = [str(error) for error in self.errors]
+        if count > len(lines):
+            lines.append(f"… and {count - len(lines)} more")
+        lines.append("mend these rows, or leave them out with --skip-bad-rows")
+        super().__init__("\n".join(lines))

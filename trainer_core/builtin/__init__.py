@@ -1,1 +1,22 @@
-"""What the package ships: the frozen dataset, the tiny tokenizer, GPT-2 vocabulary."""
+"""What ships inside the package so that a machine without a network can train at once.
+
+`python_stdlib/`: the frozen dataset; `tiny_tokenizer/`: the vocabulary of the model `tiny`;
+`gpt2/`: the vocabulary of GPT-2, which the Cerebras-GPT family shares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+PYTHON_STDLIB = _HERE / "python_stdlib" / "rows.jsonl.gz"
+"""Gzipped JSON lines: module, split, instruction, input, output."""
+
+PYTHON_STDLIB_LICENCE = "PSF-2.0"
+
+TINY_TOKENIZER = _HERE / "tiny_tokenizer"
+"""A Hugging Face tokenizer folder."""
+
+GPT2 = _HERE / "gpt2"
+"""`vocab.json.gz` and `merges.txt.gz`."""
