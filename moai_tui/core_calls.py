@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -55,11 +54,21 @@ def plan_answer(
     from trainer_core.plan.draft import verdict_for
 
     try:
-        found = verdict_for(draft, devices, report)
+        found = verdict_for(_sized(draft, devices), devices, report)
         reasons = tuple((field, reason) for field in EXPLAINED if (reason := _reason(field, draft)))
     except Exception as error:  # the outermost line of the planner's thread
         return PlanReady(draft, None, (("", sentence(error, "The planner failed")),))
     return PlanReady(draft, found.verdict, tuple(found.problems), found.config, reasons)
+
+
+def _sized(draft: RunConfig, devices: tuple[DeviceSnapshot, ...]) -> RunConfig:
+    """Return the draft with the size a start would give it: the current accelerator's."""
+    from trainer_core.accelerators.pool import AcceleratorPool
+
+    if draft.size is not None or draft.devices or not devices:
+        return draft
+    size = AcceleratorPool.load(devices).current.size
+    return msgspec.structs.replace(draft, size=size.label)
 
 
 def _reason(field: str, draft: RunConfig) -> str:
@@ -99,14 +108,16 @@ def start_data_report(draft: RunConfig) -> subprocess.Popen[bytes]:
         OSError: The worker's interpreter cannot be started.
     """
     from trainer_core.run.config_file import dump_config
+    from trainer_core.run.launch import worker_python
     from trainer_core.run.process import core_command, core_environment
 
-    python = draft.worker.python or os.environ.get("MOAI_TUI_WORKER_PYTHON")
     with tempfile.TemporaryFile() as config:
         config.write(dump_config(draft).encode())
         config.seek(0)
         return subprocess.Popen(
-            core_command("data", draft.dataset, "--config", "-", "--json", python=python),
+            core_command(
+                "data", draft.dataset, "--config", "-", "--json", python=worker_python(draft)
+            ),
             stdin=config,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -100,13 +100,14 @@ class DeviceReader:
     def _kept(
         self, devices: tuple[DeviceSnapshot, ...], notes: tuple[str, ...]
     ) -> AcceleratorsRead:
+        from trainer_core.accelerators.occupancy import accelerator_rows
         from trainer_core.accelerators.pool import AcceleratorPool
 
         error = None
         try:
-            rows = AcceleratorPool.load(devices).accelerators
+            rows = accelerator_rows(AcceleratorPool.load(devices))
         except UserError as trouble:
-            rows, error = self._last.accelerators, str(trouble)
+            rows, error = self._last.rows, str(trouble)
         self._last = AcceleratorsRead(devices, error, rows, notes)
         return replace(self._last)
 

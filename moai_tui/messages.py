@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from trainer_core.accelerators.base import Accelerator, DeviceSnapshot
+from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.accelerators.occupancy import AcceleratorRow
 from trainer_core.plan.types import Verdict
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
@@ -25,8 +26,8 @@ class AcceleratorsRead(Message):
     devices: tuple[DeviceSnapshot, ...]
     error: str | None = None
     """One sentence when the reading process is late or gone."""
-    accelerators: tuple[Accelerator, ...] = ()
-    """The user's rows; one of them is current."""
+    rows: tuple[AcceleratorRow, ...] = ()
+    """The user's accelerators and what holds them; one of them is current."""
     notes: tuple[str, ...] = ()
     """Bounds and oddities of this machine, one sentence each."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,10 +15,9 @@ from moai_tui import formatting
 from moai_tui.messages import AcceleratorsRead, RunsListed
 from moai_tui.screens.run_list_screen import RunListScreen
 from moai_tui.signals import dashboard
-from moai_tui.widgets.accelerator_rows import accelerator_rows
 from moai_tui.widgets.accelerator_table import AcceleratorTable
 from moai_tui.widgets.key_line import KeyLine
-from moai_tui.widgets.run_state import LIVE
+from moai_tui.widgets.run_state import LIVE, state_word
 from moai_tui.widgets.run_table import RunTable
 from moai_tui.widgets.section_line import SectionLine
 from moai_tui.widgets.title_line import TitleLine
@@ -78,16 +78,15 @@ class DashboardScreen(RunListScreen):
         size = event.size
         self.set_class(size.width < SMALL_WIDTH or size.height < SMALL_HEIGHT, "-small")
         newest = dashboard(self).newest.accelerators
-        rows = len(newest.accelerators) if newest is not None else 1
+        rows = len(newest.rows) if newest is not None else 1
         fixed = 1 + 2 + 2 + rows + 2 + 2 + 1  # title, sections, heads, rows, sum, gap, keys
         self.query_one(AcceleratorTable).set_room(size.height - fixed - RUN_LINES)
 
     def show_accelerators(self, message: AcceleratorsRead) -> None:
         """Show the newest reading."""
         table = self.query_one(AcceleratorTable)
-        rows = accelerator_rows(message.accelerators, message.devices)
         note = message.error or (message.notes[0] if message.notes else None)
-        table.show_reading(rows, message.devices, note)
+        table.show_reading(message.rows, message.devices, note)
         self._tell_devices(message)
 
     def show_list(self, message: RunsListed) -> None:
@@ -95,10 +94,11 @@ class DashboardScreen(RunListScreen):
         super().show_list(message)
         table = self.query_one(AcceleratorTable)
         table.know_runs({run.id: run.name or run.id for run in message.runs})
-        running = sum(run.state in LIVE for run in message.runs)
         total = len(message.runs)
         words = f"{total} run{'s' if total != 1 else ''}"
-        words += f", {running} running" if running else ""
+        living = Counter(state_word(run) for run in message.runs if run.state in LIVE)
+        if living:
+            words += ": " + ", ".join(f"{count} {word}" for word, count in living.items())
         self.query_one("#run-section", SectionLine).show_detail(words if total else "")
         self.query_one(TruthLine).show_runs(message.runs)
 

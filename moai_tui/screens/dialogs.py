@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 
-from moai_tui.widgets.lines import Line, Lines
+from moai_tui.widgets.lines import Line, Lines, fit
+from trainer_core.foreign_text import show
 
 DIALOG_CSS = """
 {name} { align: center middle; background: $background 60%; }
-{name} > Vertical {
+{name} > Vertical, {name} > VerticalScroll {
     width: auto; max-width: 90%; height: auto; max-height: 90%;
     border: round $border; background: $surface; padding: 1 2;
 }
@@ -53,12 +54,39 @@ class ConfirmDialog(ModalScreen[bool]):
         self.dismiss(answer)
 
 
+class MessageDialog(ModalScreen[None]):
+    """Something longer than a toast: a heading and lines of literal text; any of esc, enter closes.
+
+    `self.app.push_screen(MessageDialog("The run failed", "CUDA out of memory …"))`
+    """
+
+    DEFAULT_CSS = DIALOG_CSS.replace("{name}", "MessageDialog")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "close", "Close")]
+
+    def __init__(self, heading: str, text: str) -> None:
+        super().__init__()
+        self._heading, self._text = heading, show(text)
+
+    def compose(self) -> ComposeResult:
+        """The heading and the text."""
+        lines: list[Line] = [[(self._heading, "strong")], []]
+        lines += [[(line, "")] for line in self._text.splitlines()]
+        with VerticalScroll():
+            yield Lines([*lines, [], [("esc", "key"), (" close", "muted")]])
+
+    def action_close(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+
 class HelpDialog(ModalScreen[None]):
     """The keys that work on the screen below, here and now."""
 
     DEFAULT_CSS = DIALOG_CSS.replace("{name}", "HelpDialog")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter", "close", "Close")
+        Binding("escape,q,question_mark,f1,enter", "close", "Close"),
+        Binding("down,j", "scroll(1)", "Down", show=False),
+        Binding("up,k", "scroll(-1)", "Up", show=False),
     ]
 
     def __init__(self, below: Screen[Any]) -> None:
@@ -66,9 +94,37 @@ class HelpDialog(ModalScreen[None]):
         self._below = below
 
     def compose(self) -> ComposeResult:
-        """One line a key."""
-        with Vertical():
-            yield Lines([[("help", "strong")]])
+        """One line a key: those of the place first, then those that work everywhere."""
+        here, everywhere = self._keys()
+        lines: list[Line] = [[("What works here", "title")], *here]
+        lines += [[], [("Everywhere", "title")], *everywhere]
+        with VerticalScroll():
+            yield Lines(lines)
+
+    def _keys(self) -> tuple[list[Line], list[Line]]:
+        found: dict[str, tuple[list[str], Binding, str, bool]] = {}
+        for node, binding, enabled, tooltip in self._below.active_bindings.values():
+            if not (enabled and binding.description):
+                continue
+            keys = found.setdefault(
+                binding.action, ([], binding, tooltip or binding.tooltip, node is self.app)
+            )[0]
+            keys.append(self.app.get_key_display(binding))
+        here: list[Line] = []
+        everywhere: list[Line] = []
+        # Keys that say what they are for come first, those one would try anyway last.
+        for keys, binding, tooltip, is_app in sorted(found.values(), key=lambda one: not one[2]):
+            line = [
+                (fit(" ".join(keys[:3]), 15) + " ", "key"),
+                (fit(binding.description, 22) + " ", ""),
+                (tooltip, "muted"),
+            ]
+            (everywhere if is_app else here).append(line)
+        return here, everywhere
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll where the screen is too small for all keys."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     def action_close(self) -> None:
         """Close."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual.events import Resize
 
@@ -12,33 +11,20 @@ from moai_tui import formatting
 from moai_tui.widgets.lines import Line, Lines, Piece, fit, line_width
 from moai_tui.widgets.meter import History, bar, history_line, load_style
 from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.accelerators.binding import why_busy
+from trainer_core.accelerators.occupancy import AcceleratorRow
 from trainer_core.foreign_text import show_line
 
 IDLE = "-"
 """What the platform prints for an accelerator that nobody holds."""
 
 WIDE = 110
-"""Cells from which a row shows the history of its load."""
+"""Cells from which a device shows a longer history, its name, and the limit of its power."""
 
 WIDEST_GAP = 6
 """Cells between two columns at most: wider, the eye loses the line."""
 
 YOU = "you"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AcceleratorRow:
-    """One line of the platform's table; unknown and idle figures are None."""
-
-    index: int
-    current: bool
-    name: str
-    model: str
-    held: bool = False
-    """Held by a run of ours or by another process: only then figures are shown."""
-    memory_used_bytes: int | None = None
-    total_memory_bytes: int | None = None
-    utilization_percent: float | None = None
 
 
 class AcceleratorTable(Lines):
@@ -121,8 +107,10 @@ class AcceleratorTable(Lines):
 
     def _device_lines(self, width: int) -> list[Line]:
         shown = self._devices[: self._room] if self._room else ()
+        named = len({device.name for device in self._devices}) > 1
         lines: list[Line] = [
-            device_line(device, self._load[device.uuid], self._own_runs, width) for device in shown
+            device_line(device, self._load[device.uuid], self._own_runs, width, named=named)
+            for device in shown
         ]
         left = len(self._devices) - len(shown)
         if left:
@@ -168,9 +156,17 @@ def sum_line(devices: Sequence[DeviceSnapshot], own_runs: dict[str, str]) -> Lin
 
 
 def device_line(
-    device: DeviceSnapshot, load: History, own_runs: dict[str, str], width: int
+    device: DeviceSnapshot, load: History, own_runs: dict[str, str], width: int, *, named: bool
 ) -> Line:
-    """Return one physical device: load, memory, temperature, power, and who holds it."""
+    """Return one physical device: load, memory, temperature, power, and who holds it.
+
+    Args:
+        device: The device.
+        load: Its utilization, newest last.
+        own_runs: Titles of this user's runs by id.
+        width: Cells of the line.
+        named: Whether its name is shown, as where devices of several kinds are together.
+    """
     if device.error:
         return [
             (f"  {device.index:>3}  ", ""),
@@ -185,7 +181,7 @@ def device_line(
     wide = width >= WIDE
     meter = 12 if wide else 6
     line: list[Piece] = [(f"  {device.index:>3}  ", "" if device.permitted else "faint")]
-    if wide:
+    if named and wide:
         line.append((fit(show_line(device.name, 100), 24) + "  ", "muted"))
     line += [
         *history_line(load.values, 24 if wide else 10, load_style(percent)),
@@ -229,7 +225,7 @@ def _holder_word(device: DeviceSnapshot, own_runs: dict[str, str]) -> str:
         return YOU
     if device.held_by is not None:
         return _user(device.held_by_user)
-    if device.kind != "cpu" and (device.processes or device.processes_hidden):
+    if why_busy(device) is not None:
         return _user(device.processes[0].user if device.processes else None)
     return "idle" if device.permitted else "not permitted"
 

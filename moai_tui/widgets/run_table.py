@@ -17,8 +17,11 @@ from moai_tui.widgets.run_state import LIVE, state_piece, state_word
 from trainer_core.foreign_text import show_line
 from trainer_core.run.summary import RunSummary
 
-WIDE = 110
-"""Cells from which model and dataset have a column each, and the size is shown."""
+MEDIUM, WIDE = 110, 140
+"""Cells from which model and dataset have a column each; and times are told twice."""
+
+ID_WIDTH = 24
+"""Cells of a generated id, and a little air."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +172,10 @@ class RunTable(Lines, can_focus=True):
         place, room = self._place() or 0, max(1, height - 2)
         self._top = max(min(self._top, place), place - room + 1)
         self._top = max(0, min(self._top, len(self._shown) - room))
-        lines: list[Line] = [_head(columns), [("─" * width, "faint")]]
+        gap = " " * _gap(width)
+        lines: list[Line] = [_head(columns, gap), [("─" * width, "faint")]]
         for number, run in enumerate(self._shown[self._top : self._top + room], self._top):
-            lines.append(_row(columns, run, under_cursor=number == place and self.has_focus))
+            lines.append(_row(columns, run, gap, under_cursor=number == place and self.has_focus))
         self.show_lines(lines)
 
     def _nothing(self) -> list[Line]:
@@ -224,6 +228,13 @@ def _when(run: RunSummary) -> str:
     return formatting.clock_text(_ended(run) if run.created else None)
 
 
+def _when_long(run: RunSummary) -> str:
+    if run.state in LIVE:
+        return formatting.eta_text(run.eta_seconds)
+    ended = _when(run)
+    return ended if ended == formatting.UNKNOWN else f"{ended} ({_when_short(run)})"
+
+
 def _when_short(run: RunSummary) -> str:
     if run.state in LIVE:
         return _when(run)
@@ -239,6 +250,10 @@ def _subject(run: RunSummary) -> str:
     return f"{_model(run)} · {_dataset(run)}"
 
 
+def _size(run: RunSummary) -> str:
+    return run.size or formatting.UNKNOWN
+
+
 def _model(run: RunSummary) -> str:
     return show_line(run.model, 100).rsplit("/", 1)[-1]
 
@@ -249,47 +264,67 @@ def _dataset(run: RunSummary) -> str:
 
 def _columns(width: int) -> list[Column]:
     """Return the columns with real widths for a table of `width` cells."""
-    if width < WIDE:
-        columns = [
-            Column("State", 10, state_word),
-            Column("Run", 0, run_title),
-            Column("Model · dataset", 20, _subject),
-            Column("Step", 9, _steps, "right"),
-            Column("Loss", 6, _loss, "right"),
-            Column("Tok/s", 6, _speed, "right"),
-            Column("Ends", 7, _when_short, "right"),
-        ]
-    else:
-        columns = [
-            Column("State", 11, state_word),
-            Column("Run", 0, run_title),
-            Column("Model", 18, _model),
-            Column("Dataset", 18, _dataset),
-            Column("Size", 13, lambda run: run.size or formatting.UNKNOWN),
-            Column("Step", 13, _steps, "right"),
-            Column("Loss", 8, _loss, "right"),
-            Column("Tok/s", 9, _speed, "right"),
-            Column("Ends", 10, _when, "right"),
-        ]
-    taken = sum(column.width for column in columns) + _gap(columns) * (len(columns) - 1)
-    left = max(6, width - taken)
+    columns = [column for column in _NARROW if width < MEDIUM]
+    columns += [column for column in _MEDIUM if MEDIUM <= width < WIDE]
+    columns += [column for column in _WIDE if width >= WIDE]
+    gaps = _gap(width) * (len(columns) - 1)
+    left = max(6, width - gaps - sum(column.width for column in columns))
+    more = min(14, max(0, left - ID_WIDTH) // 3)  # long names of models and data take their part
+    grown = {"Model": more, "Dataset": more}
+    left -= sum(grown.get(column.head, 0) for column in columns)
     return [
-        column if column.width else Column(column.head, left, column.text, column.align)
+        Column(
+            column.head,
+            column.width + grown.get(column.head, 0) if column.width else left,
+            column.text,
+            column.align,
+        )
         for column in columns
     ]
 
 
-def _gap(columns: Sequence[Column]) -> int:
-    return 2 if len(columns) > 7 else 1
+_NARROW = (
+    Column("State", 10, state_word),
+    Column("Run", 0, run_title),
+    Column("Model · dataset", 20, _subject),
+    Column("Step", 9, _steps, "right"),
+    Column("Loss", 6, _loss, "right"),
+    Column("Tok/s", 6, _speed, "right"),
+    Column("Ends", 7, _when_short, "right"),
+)
+_MEDIUM = (
+    Column("State", 10, state_word),
+    Column("Run", 0, run_title),
+    Column("Model", 16, _model),
+    Column("Dataset", 14, _dataset),
+    Column("Size", 13, _size),
+    Column("Step", 10, _steps, "right"),
+    Column("Loss", 7, _loss, "right"),
+    Column("Tok/s", 7, _speed, "right"),
+    Column("Ends", 7, _when_short, "right"),
+)
+_WIDE = (
+    Column("State", 11, state_word),
+    Column("Run", 0, run_title),
+    Column("Model", 17, _model),
+    Column("Dataset", 17, _dataset),
+    Column("Size", 13, _size),
+    Column("Step", 13, _steps, "right"),
+    Column("Loss", 8, _loss, "right"),
+    Column("Tok/s", 9, _speed, "right"),
+    Column("Ends", 18, _when_long, "right"),
+)
 
 
-def _head(columns: Sequence[Column]) -> Line:
-    gap = " " * _gap(columns)
+def _gap(width: int) -> int:
+    return 2 if width >= WIDE else 1
+
+
+def _head(columns: Sequence[Column], gap: str) -> Line:
     return [(gap.join(fit(column.head, column.width, column.align) for column in columns), "muted")]
 
 
-def _row(columns: Sequence[Column], run: RunSummary, *, under_cursor: bool) -> Line:
-    gap = " " * _gap(columns)
+def _row(columns: Sequence[Column], run: RunSummary, gap: str, *, under_cursor: bool) -> Line:
     text, style = state_piece(run)
     line: list[Piece] = [(fit(text, columns[0].width), style)]
     for column in columns[1:]:
