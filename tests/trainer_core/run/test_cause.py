@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from trainer_core.run.cause import cause_of_death, exception_in, oom_kill_count
+
+LOG = """starting
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+    main()
+  File "b.py", line 2, in main
+    raise RuntimeError("loss is not finite at step 3")
+RuntimeError: loss is not finite at step 3
+W1124 a warning after it
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGKILL, "killed from outside (SIGKILL)"),
+        (signal.SIGSEGV, "segmentation fault"),
+        (signal.SIGBUS, "/dev/shm"),
+        (40, "signal 40"),
+        (signal.SIGUSR2, "SIGUSR2"),
+    ],
+)
+def test_a_signal_is_told_in_words(number: int, words: str) -> None:
+    text = cause_of_death(1, -number, "")
+    assert words in text
+    assert "rank 1" in text
+    assert "-9" not in text
+
+
+def test_the_kernel_killing_for_memory_is_told_apart() -> None:
+    assert "host memory ran out" in cause_of_death(0, -9, "", oom_kills=1)
+    assert "memory" not in cause_of_death(0, -11, "", oom_kills=1)
+
+
+def test_an_exception_is_its_own_last_line() -> None:
+    assert cause_of_death(0, 1, LOG) == "RuntimeError: loss is not finite at step 3"
+
+
+def test_the_last_of_chained_exceptions_counts() -> None:
+    chained = LOG + "\nDuring handling:\n\n" + LOG.replace("RuntimeError", "ValueError")
+    assert (exception_in(chained) or "").startswith("ValueError")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "device memory"),
+        ("MemoryError", "host memory"),
+    ],
+)
+def test_memory_errors_come_in_plain_words(line: str, words: str) -> None:
+    text = f"Traceback (most recent call last):\n  File 'x'\n{line}\n"
+    assert (exception_in(text) or "").startswith(words)
+
+
+def test_without_a_word_the_exit_code_is_all_there_is() -> None:
+    assert cause_of_death(0, 3, "nothing here") == "rank 0 ended with exit code 3"
+
+
+def test_a_rank_ended_by_its_supervisor_is_no_mystery() -> None:
+    assert "by its supervisor" in cause_of_death(0, -15, "", ended_by_us=True)
+
+
+def test_the_counter_can_be_read_or_is_zero() -> None:
+    assert oom_kill_count() >= 0

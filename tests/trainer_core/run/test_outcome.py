@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from trainer_core.run.events import TrainingEnded
+from trainer_core.run.outcome import Death, outcome_of
+
+Reason = Literal["finished", "stopped", "paused", "failed", "time_limit"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("finished", "finished"),
+        ("stopped", "stopped"),
+        ("paused", "paused"),
+        ("time_limit", "stopped"),
+    ],
+)
+def test_the_last_word_of_rank_0_is_believed(reason: Reason, state: str) -> None:
+    outcome = outcome_of([0, 0], TrainingEnded(step=1, reason=reason), [], stopping=False)
+    assert (outcome.state, outcome.exit_code, outcome.retry) == (state, 0, False)
+
+
+def test_a_failure_with_its_mending_is_not_tried_again() -> None:
+    word = TrainingEnded(step=0, reason="failed", error="no card", fix="install it", exit_code=2)
+    outcome = outcome_of([2], word, [Death("x", 2)], stopping=False)
+    assert (outcome.state, outcome.exit_code) == ("failed", 2)
+    assert outcome.reason == "no card; install it"
+    assert not outcome.retry
+
+
+def test_a_death_by_signal_is_tried_again_and_named_before_its_echo() -> None:
+    deaths = [Death("connection closed by peer", 1), Death("rank 1 was killed", -9)]
+    word = TrainingEnded(step=5, reason="failed", error="connection closed by peer", exit_code=1)
+    outcome = outcome_of([1, -9], word, deaths, stopping=False)
+    assert outcome.retry
+    assert outcome.reason == "rank 1 was killed"
+
+
+def test_an_exception_is_not_tried_again() -> None:
+    outcome = outcome_of([1, 0], None, [Death("ValueError: no", 1)], stopping=False)
+    assert (outcome.state, outcome.exit_code, outcome.retry) == ("failed", 1, False)
+
+
+def test_a_mistake_of_the_user_without_a_last_word() -> None:
+    assert outcome_of([2], None, [Death("bad", 2)], stopping=False).exit_code == 2
+
+
+def test_finished_needs_every_rank() -> None:
+    word = TrainingEnded(step=9, reason="finished")
+    assert outcome_of([0, 1], word, [Death("KeyError", 1)], stopping=False).state == "failed"
+
+
+def test_a_stop_that_had_to_be_forced_is_still_a_stop() -> None:
+    outcome = outcome_of([-15, -9], None, [], stopping=True)
+    assert (outcome.state, outcome.exit_code) == ("stopped", 0)
+
+
+def test_silence_is_a_failure() -> None:
+    assert outcome_of([0], None, [], stopping=False).state == "failed"
+    assert outcome_of([None], None, [], stopping=True).state == "failed"

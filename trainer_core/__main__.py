@@ -1,0 +1,143 @@
+"""`python -m trainer_core …`: the training core without the dashboard.
+
+The engine (and with it torch) is imported inside the commands that need it only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trainer_core.errors import UserError
+from trainer_core.foreign_text import show
+
+USER_MISTAKE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code, 2 for a mistake of the user."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "train": _train,
+        "supervise": _supervise,
+        "rank": _rank,
+        "data": _data,
+        "accelerators": _accelerators,
+        "generate": _generate,
+        "export": _export,
+    }
+    if not arguments or arguments[0] not in commands:
+        asked = bool(arguments) and arguments[0] in ("-h", "--help")
+        print(_usage(), file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else USER_MISTAKE
+    try:
+        return commands[arguments[0]](arguments[1:])
+    except UserError as error:
+        print(show(str(error)), file=sys.stderr)  # noqa: T201 - a command's output
+        return USER_MISTAKE
+
+
+def _usage() -> str:
+    return (
+        "usage: python -m trainer_core COMMAND …\n"
+        "  train CONFIG      train in the foreground, without the dashboard\n"
+        "  data SOURCE       what a model would see of a dataset\n"
+        "  generate RUN      text from a checkpoint\n"
+        "  export RUN DIR    the Hugging Face folder of a run\n"
+        "  accelerators      the devices of this machine, as JSON lines\n"
+        "  rank FOLDER       one rank of a run (started by the supervisor, torchrun or Slurm)\n"
+        "  supervise FOLDER  own a run to its end (started by `train`)"
+    )
+
+
+def _train(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m trainer_core train")
+    parser.add_argument("config", help="a YAML file or the id of a preset")
+    options = parser.parse_args(argv)
+    from trainer_core.run.foreground import train_in_foreground
+
+    return train_in_foreground(options.config)
+
+
+def _supervise(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m trainer_core supervise")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--report", type=int, help="file descriptor to say on how the start went")
+    options = parser.parse_args(argv)
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if os.fork() != 0:
+        # The second fork: not a session leader, so it can never get a terminal, and nobody's
+        # child, so nobody has to wait for it.
+        os._exit(0)
+    from trainer_core.run.supervisor import supervise
+
+    return supervise(options.folder, _reporter(options.report))
+
+
+def _reporter(descriptor: int | None) -> Callable[[bytes], None]:
+    def report(text: bytes) -> None:
+        if descriptor is None:
+            sys.stderr.buffer.write(text)
+            return
+        try:
+            os.write(descriptor, text)
+            os.close(descriptor)
+        except OSError:
+            return  # who started the run is gone; the run is not
+
+    return report
+
+
+def _rank(argv: list[str]) -> int:
+    from trainer_core.run.identity import die_with_parent
+
+    supervisor = os.environ.get("MOAI_TUI_SUPERVISOR_PID")
+    die_with_parent(int(supervisor) if supervisor else None)
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    parser = argparse.ArgumentParser(prog="python -m trainer_core rank")
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args(argv)
+    stand_in = os.environ.get("MOAI_TUI_TEST_RANK")
+    if stand_in:
+        # Tests of the supervisor put a small program in the place of the engine.
+        import runpy
+
+        runpy.run_path(stand_in, init_globals={"run_folder": options.folder}, run_name="rank")
+        return 0
+    from trainer_core.engine.rank import main as rank_main
+
+    return rank_main(options.folder)
+
+
+def _data(argv: list[str]) -> int:
+    from trainer_core.engine.data.report import main as data_main
+
+    return data_main(argv)
+
+
+def _accelerators(argv: list[str]) -> int:
+    from trainer_core.accelerators.watch import main as watch_main
+
+    return watch_main(argv)
+
+
+def _generate(argv: list[str]) -> int:
+    from trainer_core.engine.generate import main as generate_main
+
+    return generate_main(argv)
+
+
+def _export(argv: list[str]) -> int:
+    from trainer_core.engine.model_folder import export_main
+
+    return export_main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,332 @@
+"""The run folder: where its files stand, how it is made, found and listed.
+
+A run's folder name is a generated id; the name a person gives is data in `meta.yaml`. The
+folder is the only state there is: any number of readers see the same run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from trainer_core.errors import ConfigError, UserError
+from trainer_core.folders import runs_root, state_root
+from trainer_core.foreign_text import show_line
+from trainer_core.run.config import RunConfig
+from trainer_core.run.config_file import dump_config, load_config
+from trainer_core.run.durable import sync_folder, write_whole
+
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_NAMES_LOCK = "names.lock"
+_INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """One run folder and the paths in it."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Generated id, the folder's name."""
+        return self.path.name
+
+    @property
+    def config_path(self) -> Path:
+        """The full configuration: the same file reproduces the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def meta_path(self) -> Path:
+        """Name, tags and notes."""
+        return self.path / "meta.yaml"
+
+    @property
+    def events_path(self) -> Path:
+        """Rank 0's events."""
+        return self.path / "events.jsonl"
+
+    @property
+    def supervisor_events_path(self) -> Path:
+        """The supervisor's events."""
+        return self.path / "supervisor.jsonl"
+
+    @property
+    def state_path(self) -> Path:
+        """The supervisor's cache of the run's summary."""
+        return self.path / "state.json"
+
+    @property
+    def exit_path(self) -> Path:
+        """The exit record, written last; its absence without a supervisor means lost."""
+        return self.path / "exit.json"
+
+    @property
+    def lock_path(self) -> Path:
+        """Locked by the supervisor for life; never deleted."""
+        return self.path / "lock"
+
+    @property
+    def control_path(self) -> Path:
+        """Request files."""
+        return self.path / "control"
+
+    @property
+    def heartbeat_path(self) -> Path:
+        """One small file a rank."""
+        return self.path / "heartbeat"
+
+    @property
+    def logs_path(self) -> Path:
+        """Logs of the supervisor and of every rank, safe to print."""
+        return self.path / "logs"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Complete checkpoints by step."""
+        return self.path / "checkpoints"
+
+    @property
+    def model_path(self) -> Path:
+        """The finished Hugging Face folder."""
+        return self.path / "model"
+
+    def config(self) -> RunConfig:
+        """Return the configuration that stands in the folder.
+
+        Raises:
+            UserError: If it is missing or was made unreadable.
+        """
+        return load_config(self.config_path)
+
+    def rank_log_path(self, rank: int) -> Path:
+        """Return the log of one rank."""
+        return self.logs_path / f"rank-{rank}.log"
+
+    def rendezvous_path(self, attempt: int) -> Path:
+        """Return the file the ranks of an attempt meet in."""
+        return self.path / f"rendezvous-{attempt}"
+
+
+class RunMeta(msgspec.Struct, frozen=True, kw_only=True):
+    """What people say of a run; read from `meta.yaml`."""
+
+    name: str | None = None
+    created: float = 0.0
+    """Unix time."""
+    host: str = ""
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended."""
+
+    state: str
+    exit_code: int
+    reason: str | None = None
+    time: float = 0.0
+    """Unix time."""
+    attempt: int = 1
+
+
+def create_run(config: RunConfig) -> RunDirectory:
+    """Make the folder of a new run, complete and flushed, with its full configuration.
+
+    Raises:
+        ConfigError: If the name is taken.
+        UserError: If the folder cannot be written or is open to other users.
+    """
+    root = runs_root()
+    try:
+        _private_folder(state_root())
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _names_locked():
+            if config.name is not None and (holder := _holder_of(config.name)) is not None:
+                problem = f"run {holder.id} has this name"
+                raise ConfigError("name", config.name, "choose another name", problem)
+            directory = _write_folder(root, config)
+            if root != state_root() / "runs":
+                _remember(directory)
+    except OSError as error:
+        raise UserError(
+            f"{root}: the run folder cannot be written ({error.strerror}); "
+            "set MOAI_TUI_HOME or MOAI_TUI_RUNS to a folder you may write"
+        ) from error
+    return directory
+
+
+def remove_run(directory: RunDirectory) -> None:
+    """Take back a run that never started."""
+    shutil.rmtree(directory.path, ignore_errors=True)
+    (state_root() / _INDEX / directory.id).unlink(missing_ok=True)
+
+
+def run_directories() -> list[RunDirectory]:
+    """Return every run folder known here, newest first."""
+    found: dict[str, Path] = {}
+    roots = {runs_root(), state_root() / "runs"}
+    for root in roots:
+        try:
+            entries = [entry for entry in os.scandir(root) if _ID.fullmatch(entry.name)]
+        except OSError:
+            continue
+        found.update({entry.name: Path(entry.path) for entry in entries})
+    for run_id, path in _remembered():
+        found.setdefault(run_id, path)
+    return [RunDirectory(found[run_id]) for run_id in sorted(found, reverse=True)]
+
+
+def find_run(text: str) -> RunDirectory:
+    """Return the run that a name, an id or a unique beginning of either means.
+
+    Raises:
+        UserError: If there is none, or several.
+    """
+    runs = run_directories()
+    named = [(run, read_meta(run).name) for run in runs]
+    for run, name in named:
+        if text in (name, run.id):
+            return run
+    matches = [
+        run
+        for run, name in named
+        if text and (run.id.startswith(text) or (name or "").startswith(text))
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    shown = show_line(text, 60)
+    if matches:
+        ids = ", ".join(run.id for run in matches[:4])
+        raise UserError(f"{shown}: {len(matches)} runs begin like this ({ids} …); type more of it")
+    raise UserError(f"{shown}: there is no such run; `moai-tui runs` lists them")
+
+
+def read_meta(directory: RunDirectory) -> RunMeta:
+    """Return name and notes of a run; empty ones when the file is missing or broken."""
+    try:
+        return msgspec.convert(_load_yaml(directory.meta_path.read_text()) or {}, type=RunMeta)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError):
+        return RunMeta(created=_time_of(directory.id))
+
+
+def read_exit(directory: RunDirectory) -> ExitRecord | None:
+    """Return the exit record; None while there is none."""
+    try:
+        return msgspec.json.decode(directory.exit_path.read_bytes(), type=ExitRecord)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_exit(directory: RunDirectory, record: ExitRecord) -> None:
+    """Write the exit record: whole or not at all."""
+    write_whole(directory.exit_path, msgspec.json.encode(record) + b"\n")
+
+
+def write_config(directory: RunDirectory, config: RunConfig) -> None:
+    """Write the run's configuration with every field, in the order of the struct."""
+    write_whole(directory.config_path, dump_config(config).encode())
+
+
+def _write_folder(root: Path, config: RunConfig) -> RunDirectory:
+    now = time.time()
+    run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(3)}"
+    aside = RunDirectory(root / f".new-{run_id}")
+    aside.path.mkdir(mode=0o700)
+    try:
+        for folder in (aside.control_path, aside.heartbeat_path, aside.logs_path):
+            folder.mkdir(mode=0o700)
+        write_config(aside, config)
+        meta = RunMeta(name=config.name, created=now, host=socket.gethostname())
+        write_whole(aside.meta_path, _yaml(msgspec.to_builtins(meta)))
+        final = RunDirectory(root / run_id)
+        aside.path.rename(final.path)
+    except BaseException:
+        shutil.rmtree(aside.path, ignore_errors=True)
+        raise
+    sync_folder(root)
+    return final
+
+
+def _holder_of(name: str) -> RunDirectory | None:
+    return next((run for run in run_directories() if read_meta(run).name == name), None)
+
+
+@contextmanager
+def _names_locked() -> Iterator[None]:
+    """Serialise naming: two launches of one name at once must not both get it."""
+    path = state_root() / _NAMES_LOCK
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(
+                f"{state_root()}: this file system has no file locks ({error.strerror}); "
+                "set MOAI_TUI_HOME to a folder on a local disk"
+            ) from error
+        yield
+    finally:
+        os.close(file)
+
+
+def _private_folder(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UserError(
+            f"{path}: other users may write here; make it yours alone with `chmod 700 {path}`, "
+            "or set MOAI_TUI_HOME to another folder"
+        )
+
+
+def _remember(directory: RunDirectory) -> None:
+    index = state_root() / _INDEX
+    index.mkdir(mode=0o700, exist_ok=True)
+    write_whole(index / directory.id, os.fsencode(directory.path.absolute()))
+
+
+def _remembered() -> list[tuple[str, Path]]:
+    found = []
+    try:
+        entries = [
+            entry for entry in os.scandir(state_root() / _INDEX) if _ID.fullmatch(entry.name)
+        ]
+    except OSError:
+        return []
+    for entry in entries:
+        path = Path(os.fsdecode(Path(entry.path).read_bytes()))
+        if path.name == entry.name and path.is_dir():
+            found.append((entry.name, path))
+    return found
+
+
+def _time_of(run_id: str) -> float:
+    try:
+        return time.mktime(time.strptime(run_id[:15], "%Y%m%d-%H%M%S"))
+    except ValueError:
+        return 0.0
+
+
+def _yaml(value: Mapping[str, Any]) -> bytes:
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return text.encode()
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

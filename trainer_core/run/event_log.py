@@ -1,0 +1,292 @@
+"""Both ends of a run's event files: one writer a file, any number of readers.
+
+A row is one `write` of one buffer that ends in a newline, so a killed writer leaves at most one
+torn row at the end, which readers wait for and the next writer closes. Reporting never stops
+training: on a full disk rows wait in a bounded queue, then the oldest are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from trainer_core.run.events import AnyEvent, Event, Notice
+
+QUEUED_ROWS = 10_000
+"""Rows kept in memory while the disk is full: about 3 MB."""
+SYNC_SECONDS = 1.0
+"""A power cut may take the rows of this long; a killed process takes none."""
+TAIL_BYTES = 256 * 1024
+"""How far back a new writer looks for the last whole row."""
+READ_BYTES = 4 * 2**20
+
+_encode = msgspec.json.Encoder().encode
+_types = {event.__struct_config__.tag for event in get_args(AnyEvent)}
+
+
+class RowHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What every row has, whatever its type."""
+
+    type: str
+    seq: int = 0
+    attempt: int = 1
+
+
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent, strict=False)
+_head_decoder = msgspec.json.Decoder(RowHead, strict=False)
+
+
+def encode_event(event: Event) -> bytes:
+    """Return one row without its newline; non-finite numbers become strings."""
+    row: dict[str, Any] = {"type": event.__struct_config__.tag}
+    for name in event.__struct_fields__:
+        row[name] = _finite(getattr(event, name))
+    return _encode(row)
+
+
+def last_row(path: Path) -> RowHead | None:
+    """Return the head of the last whole row of an event file; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return None
+    for line in reversed(lines):
+        try:
+            return _head_decoder.decode(line)
+        except msgspec.DecodeError:
+            continue
+    return None
+
+
+class EventWriter:
+    """Appends events to one file; the only writer of it. Safe to use from several threads."""
+
+    def __init__(self, path: Path, attempt: int) -> None:
+        self.attempt = attempt
+        self.dropped = 0
+        """Rows lost to a full disk and not yet reported in the file."""
+        last = last_row(path)
+        self._seq = last.seq if last else 0
+        self._lock = threading.Lock()
+        self._queue: deque[bytes] = deque()
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._closed = threading.Event()
+        self._unsynced = threading.Event()
+        if _ends_torn(path):
+            self._queue.append(b"\n")
+        self._syncer = threading.Thread(target=self._sync_often, name="event sync", daemon=True)
+        self._syncer.start()
+
+    def write(self, event: Event) -> None:
+        """Append one event, filling in sequence number, attempt and both clocks.
+
+        Never raises for a full or failing disk: rows wait, and are dropped when too many.
+        """
+        with self._lock:
+            self._append(event)
+            if self._flush() and self.dropped:
+                lost, self.dropped = self.dropped, 0
+                text = f"{lost} events could not be written: the disk was full."
+                self._append(Notice(level="warning", text=text))
+                self._flush()
+        self._unsynced.set()
+
+    def sync(self) -> None:
+        """Flush to disk now; before a state change is acknowledged."""
+        with self._lock:
+            self._flush()
+        self._unsynced.clear()
+        try:
+            os.fsync(self._file)
+        except OSError:
+            self._unsynced.set()  # tried again by the side thread
+
+    def close(self) -> None:
+        """Flush to disk and end the side thread; a second call does nothing."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._unsynced.set()
+        self._syncer.join()
+        self.sync()
+        os.close(self._file)
+
+    def _append(self, event: Event) -> None:
+        self._seq += 1
+        filled = msgspec.structs.replace(
+            event, seq=self._seq, attempt=self.attempt, time=time.time(), mono=time.monotonic()
+        )
+        self._queue.append(encode_event(filled) + b"\n")
+        while len(self._queue) > QUEUED_ROWS:
+            del self._queue[1]  # the first may be half on disk: it must be completed
+            self.dropped += 1
+
+    def _flush(self) -> bool:
+        while self._queue:
+            row = self._queue[0]
+            try:
+                written = os.write(self._file, row)
+            except OSError:
+                return False
+            if written < len(row):
+                self._queue[0] = row[written:]
+            else:
+                self._queue.popleft()
+        return True
+
+    def _sync_often(self) -> None:
+        while not self._closed.is_set():
+            self._unsynced.wait()
+            if not self._closed.wait(SYNC_SECONDS):
+                self.sync()
+
+
+class EventReader:
+    """Follows both files of a run folder from where it stopped last time."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._streams = tuple(
+            _Stream(run_folder / name) for name in ("supervisor.jsonl", "events.jsonl")
+        )
+
+    def read_new(self, limit_bytes: int | None = None) -> list[AnyEvent]:
+        """Return the events since the last call, both files merged by time.
+
+        Args:
+            limit_bytes: Read about so much of each file; call again while `behind`.
+        """
+        for stream in self._streams:
+            stream.read(limit_bytes)
+        late = [stream.newest for stream in self._streams if stream.behind]
+        horizon = min(late) if late else None
+        parts = [stream.take(horizon) for stream in self._streams]
+        if not (parts[0] and parts[1]):
+            return [event for _, event in parts[0] or parts[1]]
+        both = sorted(parts[0] + parts[1], key=lambda pair: pair[0])
+        return [event for _, event in both]
+
+    @property
+    def behind(self) -> bool:
+        """True while the last `read_new` left something unread because of its limit."""
+        return any(stream.behind for stream in self._streams)
+
+    @property
+    def bad_rows(self) -> int:
+        """Rows that are no events; each was skipped once."""
+        return sum(stream.bad_rows for stream in self._streams)
+
+    @property
+    def unknown_rows(self) -> int:
+        """Rows of a type this version does not know."""
+        return sum(stream.unknown_rows for stream in self._streams)
+
+    @property
+    def missing_rows(self) -> int:
+        """Rows whose sequence numbers were jumped over."""
+        return sum(stream.missing_rows for stream in self._streams)
+
+
+class _Stream:
+    """One file: its offset, an unfinished row, decoded events not yet handed out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.torn = b""
+        self.events: deque[tuple[float, AnyEvent]] = deque()
+        self.newest = -math.inf
+        """Time of the newest row, never going back when the wall clock does."""
+        self.behind = False
+        self.bad_rows = self.unknown_rows = self.missing_rows = 0
+        self.last_seq: int | None = None
+
+    def read(self, limit_bytes: int | None) -> None:
+        read = 0
+        self.behind = False
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self.offset)
+                while block := file.read(READ_BYTES if limit_bytes is None else limit_bytes):
+                    self.offset += len(block)
+                    read += len(block)
+                    self._decode(self.torn + block)
+                    if limit_bytes is not None and read >= limit_bytes:
+                        self.behind = True
+                        return
+        except FileNotFoundError:
+            return
+
+    def take(self, horizon: float | None) -> list[tuple[float, AnyEvent]]:
+        if horizon is None:
+            taken = list(self.events)
+            self.events.clear()
+            return taken
+        taken = []
+        while self.events and self.events[0][0] <= horizon:
+            taken.append(self.events.popleft())
+        return taken
+
+    def _decode(self, data: bytes) -> None:
+        end = data.rfind(b"\n") + 1
+        self.torn = data[end:]
+        rows = data[:end]
+        try:
+            decoded = _decoder.decode_lines(rows)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            decoded = [event for line in rows.split(b"\n") if (event := self._decode_row(line))]
+        for event in decoded:
+            self._count_gap(event.seq)
+            self.newest = max(self.newest, event.time)
+            self.events.append((self.newest, event))
+
+    def _decode_row(self, line: bytes) -> AnyEvent | None:
+        if not line:
+            return None
+        try:
+            return _decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._skip(line)
+            return None
+
+    def _skip(self, line: bytes) -> None:
+        try:
+            head = _head_decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.bad_rows += 1
+            return
+        if head.type in _types:
+            self.bad_rows += 1
+        else:
+            self.unknown_rows += 1
+        self._count_gap(head.seq)
+
+    def _count_gap(self, seq: int) -> None:
+        if seq and self.last_seq is not None and seq > self.last_seq + 1:
+            self.missing_rows += seq - self.last_seq - 1
+        if seq:
+            self.last_seq = max(seq, self.last_seq or 0)
+
+
+def _ends_torn(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return False
+        file.seek(size - 1)
+        return file.read(1) != b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value

@@ -1,0 +1,32 @@
+"""`python -m trainer_core train`: a run without the dashboard, its events as JSON lines."""
+
+from __future__ import annotations
+
+import sys
+
+from trainer_core.run.config_file import load_config
+from trainer_core.run.event_log import encode_event
+from trainer_core.run.events import AnyEvent
+from trainer_core.run.follow import Follower, Listener
+from trainer_core.run.launch import launch
+
+
+def train_in_foreground(source: str) -> int:
+    """Start the run a YAML file or preset describes and own it to its end.
+
+    Returns:
+        0 finished or stopped on request, 1 failed or lost, 2 bad input.
+
+    Raises:
+        UserError: If the run cannot be started.
+    """
+    directory = launch(load_config(source))
+    listener = Listener(
+        event=_write, tick=lambda: None, leaving=lambda: None, stopping=lambda: None
+    )
+    return Follower(directory, listener, owns=True).follow()
+
+
+def _write(event: AnyEvent) -> None:
+    sys.stdout.write(encode_event(event).decode() + "\n")
+    sys.stdout.flush()

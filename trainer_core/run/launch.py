@@ -1,0 +1,218 @@
+"""From a configuration to a running run: the one path of the form, the command and the library.
+
+Everything that can be wrong is found before a run folder exists; after a refusal none is left.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from trainer_core.accelerators.inventory import read_devices
+from trainer_core.accelerators.pool import AcceleratorPool
+from trainer_core.errors import ConfigError, ConfigErrors, UserError
+from trainer_core.foreign_text import show
+from trainer_core.plan.draft import DraftVerdict, verdict_for
+from trainer_core.run.catalog import ModelEntry, require_model
+from trainer_core.run.check import check
+from trainer_core.run.config import RunConfig
+from trainer_core.run.config_file import dump_config, override
+from trainer_core.run.data_report import DataReport
+from trainer_core.run.directory import RunDirectory, create_run, read_exit, remove_run, write_config
+from trainer_core.run.process import core_command, core_environment, liveness, start_run
+
+BUILT_IN_DATASET = "python-stdlib"
+"""Ships with the package and is tested with it: looking again would cost seconds."""
+
+REACH_SECONDS = 5.0
+DATA_SECONDS = 600.0
+"""A first look at a dataset; one that takes longer is read by the run itself."""
+
+
+def launch(config: RunConfig) -> RunDirectory:
+    """Check a configuration against this machine, then start it.
+
+    Returns:
+        The folder of a run whose supervisor holds its lock.
+
+    Raises:
+        UserError: Whatever is wrong, in one sentence each; no run folder is left.
+    """
+    ready = prepared(config)
+    directory = create_run(ready)
+    try:
+        start_run(directory)
+    except BaseException:
+        remove_run(directory)
+        raise
+    return directory
+
+
+def prepared(config: RunConfig) -> RunConfig:
+    """Return the configuration with every default chosen, once it is known to work here.
+
+    Raises:
+        UserError: Wrong fields, an unknown or unreachable model, a size that does not fit, data
+            that cannot be read.
+    """
+    config = with_absolute_paths(config)
+    errors = check(config)
+    if errors:
+        raise ConfigErrors(errors)
+    worker = worker_python(config)
+    _require_weights(config, require_model(config.model, worker))
+    report = None if _known_good(config) else check_data(config)
+    return _planned(config, report)
+
+
+def resume(directory: RunDirectory, size: str | None = None) -> None:
+    """Continue a stopped, failed or lost run as the same run, from its last checkpoint.
+
+    Args:
+        directory: The run.
+        size: Another accelerator size from now on.
+
+    Raises:
+        UserError: If it runs, has finished, or cannot start.
+    """
+    life = liveness(directory)
+    if life == "elsewhere":
+        raise UserError(f"run {directory.id} belongs to another host; resume it there")
+    if life == "alive":
+        raise UserError(f"run {directory.id} is running; there is nothing to resume")
+    record = read_exit(directory)
+    if record is not None and record.state == "finished":
+        raise UserError(f"run {directory.id} has finished; start a new run from its model instead")
+    if size is not None:
+        config = override(directory.config(), {"size": size, "devices": ""})
+        errors = check(config)
+        if errors:
+            raise ConfigErrors(errors)
+        write_config(directory, _planned(config, None))
+    start_run(directory)
+
+
+def worker_python(config: RunConfig) -> str | None:
+    """Return the interpreter whose torch trains; None is our own."""
+    return config.worker.python or os.environ.get("MOAI_TUI_WORKER_PYTHON") or None
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """Return the configuration with local files by their full path: a run works elsewhere."""
+    return msgspec.structs.replace(
+        config,
+        model=_absolute(config.model),
+        dataset=_absolute(config.dataset),
+        eval_dataset=_absolute(config.eval_dataset) if config.eval_dataset else None,
+    )
+
+
+def check_data(config: RunConfig) -> DataReport:
+    """Have a worker read the dataset as the run would.
+
+    Raises:
+        UserError: What is wrong with it, as the worker says it.
+    """
+    command = core_command(
+        "data", config.dataset, "--config", "-", "--json", python=worker_python(config)
+    )
+    try:
+        answer = subprocess.run(
+            command,
+            input=dump_config(config).encode(),
+            capture_output=True,
+            timeout=DATA_SECONDS,
+            env=core_environment(),
+            check=False,
+        )
+    except OSError as error:
+        raise ConfigError(
+            "worker.python", command[0], "name a Python with torch", str(error.strerror)
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{show(config.dataset, 200)}: reading the dataset took over "
+            f"{DATA_SECONDS / 60:.0f} minutes; give a smaller file to begin with"
+        ) from error
+    if answer.returncode != 0:
+        raise UserError(_last_words(answer) or "the dataset cannot be read")
+    return msgspec.json.decode(answer.stdout, type=DataReport)
+
+
+def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
+    inventory = read_devices()
+    if config.size is None and not config.devices:
+        size = AcceleratorPool.load(inventory.devices).current.size
+        config = msgspec.structs.replace(config, size=size.label)
+    draft = verdict_for(config, inventory.devices, report)
+    _refuse_what_cannot_work(draft)
+    return draft.config
+
+
+def _refuse_what_cannot_work(draft: DraftVerdict) -> None:
+    if draft.problems:
+        raise UserError("\n".join(_problem(field, text) for field, text in draft.problems))
+    verdict = draft.verdict
+    if verdict is None:
+        return
+    chosen = verdict.choice
+    if chosen is None:
+        raise UserError(f"This run does not fit this machine: {verdict.reason}")
+    if chosen.verdict in ("no", "cannot be formed"):
+        why = chosen.why or verdict.reason
+        raise ConfigError("size", chosen.size, "choose a smaller model or another size", why)
+
+
+def _problem(field: str, text: str) -> str:
+    return text if not field or text.startswith(f"{field}:") else f"{field}: {text}"
+
+
+def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
+    if config.from_scratch or entry.here or entry.scratch_only or entry.hub_id is None:
+        return
+    if os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "TRUE", "ON", "yes"):
+        why = "its weights are not on this machine and HF_HUB_OFFLINE is set"
+    elif not _hub_reachable():
+        why = "its weights are not on this machine and the model hub cannot be reached"
+    else:
+        return
+    fix = "use --from-scratch for fresh weights, or name a folder that holds the model"
+    raise ConfigError("model", config.model, fix, f"{show(config.model, 200)}: {why}")
+
+
+def _hub_reachable() -> bool:
+    endpoint = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    proxy = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")
+    target = urlsplit(proxy) if proxy else endpoint
+    port = target.port or (443 if target.scheme == "https" else 80)
+    try:
+        with socket.create_connection((target.hostname or "", port), timeout=REACH_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _known_good(config: RunConfig) -> bool:
+    return config.dataset == BUILT_IN_DATASET and config.eval_dataset is None
+
+
+def _absolute(text: str) -> str:
+    kind, mark, rest = text.partition("python:") if text.startswith("python:") else ("", "", text)
+    try:
+        path = Path(rest).expanduser()
+        return f"{kind}{mark}{path.absolute()}" if path.exists() else text
+    except (OSError, ValueError, RuntimeError):
+        return text
+
+
+def _last_words(answer: subprocess.CompletedProcess[bytes]) -> str:
+    text = answer.stderr.decode("utf-8", "replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    # Exit code 2 is a sentence for people, maybe several; anything else ends in an exception.
+    kept = lines[-8:] if answer.returncode == 2 else lines[-1:]
+    return show("\n".join(kept), 2000)

@@ -1,0 +1,110 @@
+"""Starting a run's supervisor so that it outlives whoever started it, and finding it again."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import trainer_core
+from trainer_core.errors import UserError
+from trainer_core.run.directory import RunDirectory, read_exit
+from trainer_core.run.identity import boot_id, lock_holder, lock_is_held
+
+START_SECONDS = 60.0
+"""A supervisor reports in 0.2 s; a host under heavy load may need this much."""
+
+STARTED = b"started\n"
+"""What the supervisor says once its lock is held and the folder is durable."""
+
+Liveness = Literal["alive", "dead", "elsewhere"]
+"""`elsewhere`: on another host that shares the folder, so this one cannot tell."""
+
+
+def core_command(*arguments: str, python: str | None = None) -> list[str]:
+    """Return the command line of `python -P -m trainer_core …`.
+
+    `-P` keeps the current folder off the module path: a `torch.py` there is not imported.
+    """
+    return [python or sys.executable, "-P", "-m", "trainer_core", *arguments]
+
+
+def core_environment() -> dict[str, str]:
+    """Return this process's environment, changed so that a child finds this `trainer_core`."""
+    environment = dict(os.environ)
+    parent = str(Path(trainer_core.__file__).parent.parent)
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    # A relative entry would mean another folder in the child; an empty one its current folder.
+    kept = [str(Path(path).absolute()) for path in paths]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([parent, *kept]))
+    return environment
+
+
+def start_run(directory: RunDirectory) -> None:
+    """Start the supervisor in a session of its own; return once it holds the run's lock.
+
+    Raises:
+        UserError: If it could not start; the sentence is the supervisor's own.
+    """
+    read_end, write_end = os.pipe()
+    log = os.open(
+        directory.logs_path / "supervisor.log",
+        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
+        0o600,
+    )
+    try:
+        process = subprocess.Popen(
+            core_command("supervise", str(directory.path), "--report", str(write_end)),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(write_end,),
+            start_new_session=True,
+            cwd="/",
+            env=core_environment(),
+        )
+    except OSError as error:
+        os.close(read_end)
+        raise UserError(f"The run cannot start: {error.strerror}") from error
+    finally:
+        os.close(log)
+        os.close(write_end)
+    try:
+        report = _read_report(read_end)
+    finally:
+        os.close(read_end)
+    process.wait()  # the first of two forks ends at once: the supervisor is nobody's child
+    if report != STARTED:
+        reason = report.decode("utf-8", "replace").strip()
+        raise UserError(reason or f"The run cannot start; see {directory.logs_path}/supervisor.log")
+
+
+def liveness(directory: RunDirectory) -> Liveness:
+    """Say whether the run's supervisor lives, as far as this host can tell."""
+    if lock_is_held(directory.lock_path):
+        return "alive"
+    holder = lock_holder(directory.lock_path)
+    if holder is None or holder.boot_id == boot_id() or holder.host == socket.gethostname():
+        return "dead"
+    return "dead" if read_exit(directory) else "elsewhere"
+
+
+def supervisor_alive(directory: RunDirectory) -> bool:
+    """Say whether a supervisor on this host holds the run's lock."""
+    return lock_is_held(directory.lock_path)
+
+
+def _read_report(read_end: int) -> bytes:
+    report = b""
+    while select.select([read_end], [], [], START_SECONDS)[0]:
+        block = os.read(read_end, 4096)
+        if not block:
+            return report
+        report += block
+        if report.endswith(b"\n"):
+            return report
+    return b"The run did not start within a minute; see its logs/supervisor.log\n"
