@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.run.config import RunConfig
 from trainer_core.run.field_types import FROM_FLAG, convert, fields, sections, shown
 from trainer_core.run.fields import FieldValue, value_of, with_value
 from trainer_core.run.foreign_keys import advice_for
-from trainer_core.run.yaml_text import read_yaml_file
+from trainer_core.run.yaml_text import read_yaml_file, yaml_of_text
 
 PRESETS = Path(__file__).parent.parent / "presets"
 """Folder of the shipped presets."""
@@ -188,18 +186,14 @@ def _build(config: RunConfig, flat: Mapping[str, object], errors: list[ConfigErr
 
 
 def _scalar(value: object) -> str:
-    if isinstance(value, tuple):
-        value = list(value)
     if isinstance(value, float):
         # YAML 1.1 readers take 1e-05 for text; a dot makes it a number everywhere.
         text = repr(value)
         mantissa, letter, exponent = text.partition("e")
         return f"{mantissa}.0e{exponent}" if letter and "." not in mantissa else text
-    # A width without limit keeps one value on one line.
-    text = yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, width=2**31, sort_keys=False
-    )
-    return text.removesuffix("\n").removesuffix("\n...")
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value) if isinstance(value, int) else yaml_of_text(value)
 
 
 def _shortened(name: str) -> str:

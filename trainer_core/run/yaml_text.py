@@ -22,6 +22,10 @@ _INTEGER = re.compile(r"^[-+]?\d[\d_]*$")
 _TRAPS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts; quotes what `_Loader` would not read as text."""
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML with plain numbers and without the traps named above."""
 
@@ -60,6 +64,21 @@ def read_yaml(text: str, name: str) -> Any:
         raise UserError(f"{name}: not YAML ({str(error).splitlines()[0]})") from None
     except RecursionError:
         raise UserError(f"{name}: nested too deeply; a config has two levels") from None
+
+
+def yaml_of_text(value: object) -> str:
+    """Write a text, or a tuple of texts, on one line, so that `read_yaml` reads back the same."""
+    texts = list(value) if isinstance(value, tuple) else [value]
+    # PyYAML writes some control characters so that they read back as others, unless escaped.
+    plain = all(isinstance(text, str) and text.isprintable() for text in texts)
+    written = yaml.dump(
+        texts if isinstance(value, tuple) else value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        allow_unicode=plain,
+        width=2**31,
+    )
+    return written.removesuffix("\n").removesuffix("\n...")
 
 
 def _plain(error: yaml.MarkedYAMLError) -> str:
@@ -102,3 +121,4 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+0123456789."))
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
