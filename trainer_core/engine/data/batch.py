@@ -92,29 +92,25 @@ def collate(
     Raises:
         ValueError: If nothing is to be laid, or a row is longer than `pad_to`.
     """
-    lengths: list[int] = []
     pieces: list[np.ndarray] = []
     masks: list[np.ndarray] = []
-    counted_bytes = tokens = 0
+    tokens = 0
     for row in rows:
-        filled = 0
-        for index in row:
-            document = token_rows.document(index)
-            pieces.append(document.tokens.astype(np.int64))
-            masks.append(document.counted)
-            lengths.append(len(document.tokens))
-            filled += len(document.tokens)
-            counted_bytes += int(token_rows.counted_bytes[index])
-        tokens += filled
+        documents = [token_rows.document(index) for index in row]
+        filled = sum(len(document.tokens) for document in documents)
         if pad_to is not None and filled > pad_to:
             raise ValueError(f"a row of {filled} tokens does not fit {pad_to}")
+        for document in documents:
+            pieces.append(document.tokens.astype(np.int64))
+            masks.append(document.counted)
         if pad_to is not None and filled < pad_to:
             pieces.append(np.full(pad_to - filled, pad_id, dtype=np.int64))
             masks.append(np.zeros(pad_to - filled, dtype=np.uint8))
-            lengths.append(pad_to - filled)
-    if not lengths:
+        tokens += filled
+    if not pieces:
         raise ValueError("a batch needs at least one document or padding")
     flat = np.concatenate(pieces)
+    lengths = [len(piece) for piece in pieces]
     labels = _shifted_labels(flat, np.concatenate(masks), lengths)
     return Batch(
         input_ids=torch.from_numpy(flat).unsqueeze(0),
@@ -123,7 +119,7 @@ def collate(
         cumulative_lengths=torch.from_numpy(np.cumsum([0, *lengths]).astype(np.int32)),
         document_lengths=tuple(lengths),
         counted_tokens=int((labels != IGNORE_INDEX).sum()),
-        counted_bytes=counted_bytes,
+        counted_bytes=sum(int(token_rows.counted_bytes[index]) for row in rows for index in row),
         tokens=tokens,
         padded_tokens=len(flat),
     )

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from trainer_core.engine.data.detect import Layout, detect
 from trainer_core.engine.data.example import Example, RowProblem, example_of
@@ -32,6 +33,8 @@ class Tally:
     records: int = 0
     """Records that could be read, empty ones included."""
     empty: int = 0
+    bytes: int = 0
+    """Their size as JSON lines, roughly: tells what share of a large file was read."""
 
     def add(self, error: DataError) -> None:
         """Keep or count one broken row."""
@@ -90,6 +93,7 @@ def checked_rows(
     train_on_prompt = opened.source.data.train_on_prompt
     for record in opened.records(tally.add):
         tally.records += 1
+        tally.bytes += _size(record.value)
         try:
             example = example_of(record.value, layout)
             if example is None:
@@ -102,6 +106,12 @@ def checked_rows(
             tally.add(record.error(problem.column, problem.problem, problem.fix))
             continue
         yield CheckedRow(record=record, rendered=rendered, row_hash=_row_hash(example))
+
+
+def _size(value: dict[str, Any]) -> int:
+    # Six characters of punctuation a column: quotes, colon, comma, blanks.
+    texts = (text if isinstance(text, str) else str(text) for text in value.values())
+    return 3 + sum(6 + len(name) for name in value) + sum(len(text) for text in texts)
 
 
 def _row_hash(example: Example) -> int:

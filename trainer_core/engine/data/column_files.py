@@ -68,10 +68,12 @@ def _rows(
     on_problem: OnProblem,
 ) -> Iterator[dict[str, Any] | None]:
     try:
-        yield from batch.to_pylist()
-        return
+        whole = batch.to_pylist()
     except UnicodeDecodeError:
-        pass
+        whole = None  # one text is not UTF-8: row by row tells which
+    if whole is not None:
+        yield from whole
+        return
     for place in range(batch.num_rows):
         try:
             yield batch.slice(place, 1).to_pylist()[0]

@@ -179,15 +179,20 @@ def _items(record: Mapping[str, Any], column: str) -> list[Any]:
         what = "is null" if column in record else "is missing"
         raise RowProblem(column, what, "give it a list of messages")
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            pass
+        value = _parsed(value)
     if not isinstance(value, list):
         raise RowProblem(
             column, "is no list of messages", 'write [{"role": "user", "content": "…"}, …]'
         )
     return value
+
+
+def _parsed(text: str) -> object:
+    """Return a list that stands as JSON in a text column; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _message(item: object, place: int, column: str) -> Message:

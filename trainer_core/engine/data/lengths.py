@@ -9,6 +9,9 @@ import numpy as np
 
 from trainer_core.engine.data.encoder import EncodedRow
 
+DEFAULT_SEQUENCE_LENGTH = 1024
+"""Where a config leaves it open: the platform's tutorial."""
+
 
 @dataclass(kw_only=True, slots=True)
 class LengthPolicy:

@@ -16,9 +16,9 @@ def plan_rows(
 ) -> list[tuple[int, ...]]:
     """Choose which documents share a row: best fit, longest documents first.
 
-    A pure function of its arguments; equal lengths keep the order of the source. One sort, then
-    one look-up a document: the open rows are kept by the room left in them, and a big integer
-    with one bit for each room that occurs finds the tightest one that is wide enough.
+    Deterministic: equal lengths keep the order of the source. One sort, then one look-up a
+    document: open rows are kept by the room left in them, and a big integer with one bit for each
+    room that occurs finds the tightest one.
 
     Args:
         lengths: Tokens of each document.
@@ -51,8 +51,7 @@ def plan_rows(
                 rooms &= ~(1 << room)
             rows[row].append(index)
         else:
-            room = sequence_length
-            row = len(rows)
+            room, row = sequence_length, len(rows)
             rows.append([index])
         left = room - size
         if left:

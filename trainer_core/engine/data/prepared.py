@@ -16,7 +16,7 @@ import numpy.typing as npt
 from trainer_core.engine.data.checked import Tally, checked_rows, detect_layout
 from trainer_core.engine.data.detect import Layout
 from trainer_core.engine.data.encoder import TextEncoder, encoder_of
-from trainer_core.engine.data.lengths import LengthPolicy
+from trainer_core.engine.data.lengths import DEFAULT_SEQUENCE_LENGTH, LengthPolicy
 from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.data.read import Opened, open_source
 from trainer_core.engine.data.render import choose_prompt_format
@@ -35,9 +35,6 @@ from trainer_core.engine.data.tokenise import (
 )
 from trainer_core.errors import DataError
 from trainer_core.run.config import RunConfig
-
-DEFAULT_SEQUENCE_LENGTH = 1024
-"""Where a config leaves it open: the platform's tutorial."""
 
 DataPhase = Literal["downloading", "checking data", "tokenizing"]
 OnProgress = Callable[[DataPhase, int | None, int | None, str | None], None]

@@ -81,10 +81,15 @@ def write_dataset(rows: list[Row], path: Path) -> str:
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).parts):
+    for path in sorted(folder.rglob("*.py"), key=lambda path: _place(path.relative_to(folder))):
         parents = path.relative_to(folder).parts[:-1]
         if not any(part in SKIPPED_FOLDERS or part.startswith(".") for part in parents):
             yield path
+
+
+def _place(relative: Path) -> list[tuple[bool, str]]:
+    """Sort by name, private modules last: the first rows of a dataset are those people see."""
+    return [(part.startswith("_"), part) for part in relative.parts]
 
 
 def _module_name(relative: Path) -> str:

@@ -34,6 +34,13 @@ class Opened:
     """Changes when the rows do."""
     hub_rows: HubRows | None = None
 
+    @property
+    def row_count(self) -> int | None:
+        """Rows of a hub dataset's splits; None where only reading tells."""
+        if self.hub_rows is None:
+            return None
+        return sum(len(rows) for _, rows in self.hub_rows.splits)
+
     def records(self, on_problem: OnProblem) -> Iterator[Record]:
         """Yield every record that can be read, telling of the others.
 
@@ -54,8 +61,13 @@ def _extracted(folder: Path) -> tuple[Row, ...]:
     return tuple(extract(folder))
 
 
-def open_source(source: Source, *, training_only: bool = False) -> Opened:
+def open_source(source: Source, *, training_only: bool = False, identify: bool = True) -> Opened:
     """Fetch what has to be fetched, and tell the bytes apart from other versions of them.
+
+    Args:
+        source: What was found.
+        training_only: Whether a split of its own for evaluation is left out.
+        identify: False leaves the fingerprint empty and spares reading all bytes for it.
 
     Raises:
         UserError: If a hub id cannot be had.
@@ -64,7 +76,7 @@ def open_source(source: Source, *, training_only: bool = False) -> Opened:
     if source.kind == "hub":
         rows = load_hub_rows(source, training_only=training_only)
         return Opened(source=source, fingerprint=rows.fingerprint(), hub_rows=rows)
-    return Opened(source=source, fingerprint=fingerprint(source))
+    return Opened(source=source, fingerprint=fingerprint(source) if identify else "")
 
 
 def _file_records(source: Source, on_problem: OnProblem) -> Iterator[Record]:

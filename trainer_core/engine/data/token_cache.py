@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,6 @@ def _locked(path: Path) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as opened:
-        try:
+        with suppress(OSError):
             fcntl.flock(opened, fcntl.LOCK_EX)
-        except OSError:
-            pass
         yield
