@@ -134,7 +134,7 @@ class ChooseScreen(ModalScreen[Picked | None]):
         for place, choice in fitting:
             if choice.group != group:
                 group = choice.group
-                heading = Content.styled(group, "$text-muted")
+                heading = Content.styled(group, "$muted")
                 options.add_option(Option(heading, disabled=True))
             options.add_option(
                 Option(self._line(choice, widths), id=str(place), disabled=not choice.enabled)
@@ -157,8 +157,8 @@ class ChooseScreen(ModalScreen[Picked | None]):
             fit(text, width) for text, width in zip(choice.details, widths[1:], strict=False)
         )
         if not choice.enabled and not choice.details:
-            return Content.styled(choice.label, "$text-disabled")
-        return Content.assemble(mark, label, "  ", (details, "$text-muted"))
+            return Content.styled(choice.label, "$faint")
+        return Content.assemble(mark, label, "  ", (details, "$muted"))
 
 
 UP_DOWN = ("up", "down")

@@ -10,11 +10,12 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.events import DescendantFocus, Resize
-from textual.reactive import reactive
+from textual.reactive import Reactive, reactive
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 from moai_tui.messages import (
     AcceleratorsRead,
@@ -40,7 +41,15 @@ from moai_tui.widgets.dataset_form import DatasetForm
 from moai_tui.widgets.field_help import FieldHelp
 from moai_tui.widgets.field_row import FieldRow
 from moai_tui.widgets.form_part import FormPart
-from moai_tui.widgets.form_state import FormState, data_key, data_problems, device_key, without
+from moai_tui.widgets.form_state import (
+    FormState,
+    by_field,
+    data_key,
+    data_problems,
+    device_key,
+    verdict_problems,
+    without,
+)
 from moai_tui.widgets.identity_form import IdentityForm
 from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.length_form import LengthForm
@@ -59,8 +68,8 @@ DATA_DELAY_SECONDS = 0.4
 """A worker reads the data: half-typed paths are not worth one."""
 DATA_PAGE_FIELDS = ("dataset", "eval_dataset", "skip_bad_rows")
 """Fields that bring the data page forward, beside those of `data.`."""
-WIDE_COLUMNS = 140
-"""From this width on verdict and data stand beside the form, below it under the form."""
+WIDE_COLUMNS = 116
+"""From this width on the verdict stands beside the form and the data below both."""
 TALL_ROWS = 40
 """From this height on the parts of the form stand apart."""
 ACTION_HELP = {
@@ -69,7 +78,6 @@ ACTION_HELP = {
 }
 KEYS = (
     ("ctrl+s", "start"),
-    ("tab ↑↓", "fields"),
     ("enter", "list"),
     ("ctrl+o", "advanced"),
     ("ctrl+y", "command"),
@@ -90,24 +98,25 @@ class NewRunScreen(Screen[None]):
 
     DEFAULT_CSS = """
     NewRunScreen #columns { height: auto; }
-    NewRunScreen #form { height: auto; width: 1fr; scrollbar-size-vertical: 1; padding: 0 1; }
-    NewRunScreen #beside { display: none; width: 1fr; padding: 0 1 0 2; }
-    NewRunScreen #actions { height: 1; padding: 0 0 0 17; }
-    NewRunScreen VerdictPanel { height: 20; }
-    NewRunScreen DataPreview { height: 1fr; }
+    NewRunScreen #form { height: auto; width: 3fr; scrollbar-size-vertical: 1; padding: 0 1; }
+    NewRunScreen #actions { height: 1; padding: 0 0 0 18; }
+    NewRunScreen VerdictPanel { display: none; width: 2fr; height: 100%; padding: 0 1; }
+    NewRunScreen DataPreview { display: none; height: 1fr; padding: 0 1; }
     NewRunScreen CompactPanel { height: 1fr; padding: 0 1; }
     NewRunScreen AdvancedForm { display: none; }
     NewRunScreen.-advanced AdvancedForm { display: block; }
     NewRunScreen.-advanced #columns, NewRunScreen.-advanced #form { height: 1fr; }
-    NewRunScreen.-advanced CompactPanel { height: 8; }
-    NewRunScreen.-wide #columns, NewRunScreen.-wide #form { height: 1fr; }
-    NewRunScreen.-wide #beside { display: block; }
+    NewRunScreen.-advanced CompactPanel, NewRunScreen.-advanced DataPreview { height: 8; }
+    NewRunScreen.-wide VerdictPanel, NewRunScreen.-wide DataPreview { display: block; }
     NewRunScreen.-wide CompactPanel { display: none; }
     NewRunScreen.-tall FormPart, NewRunScreen.-tall #actions { margin-bottom: 1; }
-    NewRunScreen.-tall #columns { margin-top: 1; }
+    NewRunScreen.-tall #columns { padding-top: 1; }
+    NewRunScreen.-tall.-advanced DataPreview { height: 14; }
     """
 
-    state: reactive[FormState] = reactive(FormState(), init=False, layout=False)
+    # Textual's own declaration repaints the whole screen for each Tab.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    state: reactive[FormState] = reactive(FormState(), init=False, layout=False, repaint=False)
     """Everything known of the draft; the parts draw from it."""
 
     def __init__(self, draft: RunConfig | None = None) -> None:
@@ -135,9 +144,8 @@ class NewRunScreen(Screen[None]):
                     yield ActionLine("Start", "ctrl+s", id="start", classes="-strong")
                     yield ActionLine("▸ Advanced", "ctrl+o", id="unfold")
                 yield AdvancedForm().data_bind(**bound)
-            with Vertical(id="beside"):
-                yield VerdictPanel().data_bind(**bound)
-                yield DataPreview().data_bind(**bound)
+            yield VerdictPanel().data_bind(**bound)
+        yield DataPreview().data_bind(**bound)
         yield CompactPanel().data_bind(**bound)
         yield FieldHelp()
         yield KeyLine(KEYS)
@@ -207,10 +215,12 @@ class NewRunScreen(Screen[None]):
         if message.draft != self.state.draft:
             return
         self._planned = message.draft
+        problems = by_field(message.problems) or verdict_problems(message.verdict)
+        problems |= data_problems(self.state)
         self.state = replace(
             self.state,
             verdict=message.verdict,
-            problems=dict(message.problems) | data_problems(self.state),
+            problems=problems,
             resolved=message.resolved or self.state.resolved,
             reasons=dict(message.reasons),
         )
@@ -270,7 +280,7 @@ class NewRunScreen(Screen[None]):
         self._start_waits = False
         wrong = self._first_wrong()
         if wrong is not None:
-            self._refuse(*wrong)
+            self.call_later(self._refuse, *wrong)
             return
         self._launching = True
         self.query_one("#start", ActionLine).show("starting …")
@@ -280,22 +290,17 @@ class NewRunScreen(Screen[None]):
     def _first_wrong(self) -> tuple[str, str] | None:
         """Return the topmost wrong field and its sentence; the field is "" for the whole draft."""
         problems = dict(self.state.problems) | self._misread
-        verdict = self.state.verdict
-        if verdict is not None and not problems:
-            choice = verdict.choice
-            if choice is None or choice.verdict in ("no", "cannot be formed"):
-                why = choice.why if choice is not None and choice.why else verdict.reason
-                return "size", why or "this does not fit on this machine"
-        for row in self.query(FieldRow):
-            if row.spec.name in problems:
-                return row.spec.name, problems[row.spec.name]
+        for part in self.query(FormPart):
+            for spec in part.SPECS:
+                if spec.name in problems:
+                    return spec.name, problems[spec.name]
         return next(iter(problems.items()), None)
 
-    def _refuse(self, field: str, sentence: str) -> None:
+    async def _refuse(self, field: str, sentence: str) -> None:
+        if any(spec.name == field for spec in AdvancedForm.SPECS):
+            await self._unfold()
         row = self._row(field)
         if row is not None:
-            if isinstance(row.parent, AdvancedForm):
-                self.add_class("-advanced")
             row.editor.focus()
         label = row.spec.label if row is not None else field
         self.query_one(FieldHelp).say(f"✗ {label}: {sentence}" if label else f"✗ {sentence}", "bad")
@@ -323,15 +328,20 @@ class NewRunScreen(Screen[None]):
         self.app.push_screen(question, lambda yes: dashboard(self).go_back() if yes else None)
 
     @on(ActionLine.Pressed, "#unfold")
-    def action_advanced(self) -> None:
-        """Unfold or fold the fields that seldom need a hand."""
-        self.toggle_class("-advanced")
-        unfolded = self.has_class("-advanced")
-        self.query_one("#unfold", ActionLine).show("▾ Advanced" if unfolded else "▸ Advanced")
-        if unfolded:
-            self.query_one(AdvancedForm).query(FieldRow).first(FieldRow).editor.focus()
-        elif self.focused is None or not self.focused.display:
+    async def action_advanced(self) -> None:
+        """Unfold the fields that seldom need a hand, or fold them away."""
+        if self.has_class("-advanced"):
             self.query_one("#unfold", ActionLine).focus()
+            self.query_one("#unfold", ActionLine).show("▸ Advanced")
+            self.remove_class("-advanced")
+            return
+        await self._unfold()
+        self.query_one(AdvancedForm).query(FieldRow).first(FieldRow).editor.focus()
+
+    async def _unfold(self) -> None:
+        await self.query_one(AdvancedForm).unfold()
+        self.query_one("#unfold", ActionLine).show("▾ Advanced")
+        self.add_class("-advanced")
 
     def action_page(self) -> None:
         """Show the other page, where there is room for one only."""

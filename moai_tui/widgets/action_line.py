@@ -17,14 +17,17 @@ class ActionLine(Widget, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "press", "press", show=False, id="line.press"),
-        Binding("up", "screen.focus_previous", "previous", show=False, id="line.previous"),
-        Binding("down", "screen.focus_next", "next", show=False, id="line.next"),
+        Binding("up", "app.focus_previous", "previous", show=False, id="line.previous"),
+        Binding("down", "app.focus_next", "next", show=False, id="line.next"),
     ]
 
     DEFAULT_CSS = """
-    ActionLine { height: 1; width: auto; padding: 0 1; color: $text-muted; }
+    ActionLine { height: 1; width: auto; padding: 0 1; color: $muted; }
     ActionLine:focus { background: $panel; color: $foreground; text-style: bold; }
-    ActionLine.-strong { color: $text-primary; text-style: bold; }
+    ActionLine.-strong {
+        background: $primary-muted; color: $text-primary; text-style: bold; margin-right: 2;
+    }
+    ActionLine.-strong:focus { background: $primary; color: $background; }
     """
 
     @dataclass
@@ -50,7 +53,7 @@ class ActionLine(Widget, can_focus=True):
 
     def render(self) -> Content:
         """Draw text and key."""
-        return Content.assemble(self._text, ("  " + self._key, "$text-disabled"))
+        return Content.assemble(self._text, ("  " + self._key, "not bold $muted"))
 
     def action_press(self) -> None:
         """Tell the parent."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual.app import ComposeResult
+
+from moai_tui.widgets.field_row import FieldRow
 from moai_tui.widgets.field_spec import (
     YES_NO,
     Choice,
@@ -171,6 +174,16 @@ class AdvancedForm(FormPart):
             help="Wall time after which the run stops and saves, e.g. 1h50m.",
         ),
     )
+
+    def compose(self) -> ComposeResult:
+        """Nothing yet: most runs never unfold it, and rows cost time to make."""
+        return ()
+
+    async def unfold(self) -> None:
+        """Make the rows, the first time."""
+        if not self.query(FieldRow):
+            await self.mount_all(FieldRow(spec) for spec in self.SPECS)
+            self.watch_state(self.state)
 
     def is_shown(self, field: str, state: FormState) -> bool:
         """Adapters have a rank only where there are adapters."""

@@ -97,8 +97,8 @@ class ChoiceField(Widget, can_focus=True):
         label = next((c.label for c in self._choices if c.value == self._value), None)
         left_open = self._value is None and bool(self._open_text)
         text = self._open_text if left_open else (label or str(self._value or "–"))
-        style = "$text-muted" if left_open else ""
-        return Content.assemble((text, style), (" ▾", "$text-disabled"))
+        style = "$muted" if left_open else ""
+        return Content.assemble((text, style), (" ▾", "$faint"))
 
     def action_step(self, by: int) -> None:
         """Pick the neighbour in the list; at its ends nothing happens."""

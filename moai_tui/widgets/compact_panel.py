@@ -24,12 +24,12 @@ class CompactPanel(StatePanel):
     CompactPanel { height: 8; }
     """
 
-    page: reactive[Page] = reactive[Page]("verdict", init=False, layout=False)
+    page: reactive[Page] = reactive[Page]("verdict", init=False, repaint=False)
     """What is shown."""
 
     def watch_page(self) -> None:
         """Draw the other page."""
-        self.redraw()
+        self.repaint()
 
     def lines_of(self, state: FormState, width: int, height: int) -> Sequence[Line]:
         """Both titles, the shown one strong, then its lines."""

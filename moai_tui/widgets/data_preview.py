@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from moai_tui.formatting import count_text, whole_text
 from moai_tui.widgets.form_state import FormState
-from moai_tui.widgets.lines import Line, Piece
+from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.state_panel import StatePanel, flowed, heading, wrapped
 from trainer_core.foreign_text import show, show_line
 from trainer_core.run.data_report import DataReport, RenderedRow, RowError
@@ -14,6 +15,10 @@ from trainer_core.run.data_report import DataReport, RenderedRow, RowError
 TEXT_LIMIT = 2000
 """Characters of a row that are laid out; the panel has room for fewer."""
 ERRORS_SHOWN = 3
+COLUMN_WIDTH = 36
+"""Where three rows have this much each they stand side by side."""
+GAP = 3
+"""Cells between two rows side by side."""
 
 
 def data_lines(state: FormState, width: int, height: int) -> list[Line]:
@@ -80,18 +85,38 @@ def _error_text(error: RowError) -> str:
 
 
 def _rows(report: DataReport, train_on_prompt: bool, width: int, height: int) -> list[Line]:
-    """Return the rendered rows, sharing the height; below three lines a row each has one."""
+    """Return the rendered rows, sharing the height; with little room each has one line."""
     rows = report.rendered[:3]
     if not rows or height < 1:
         return []
+    if width >= COLUMN_WIDTH * len(rows) and height >= 5:
+        return _rows_beside(rows, train_on_prompt, width, height)
     each = max(1, height // len(rows))
     lines: list[Line] = []
     for number, row in enumerate(rows, start=1):
-        if each < 3:
+        if each < 5:
             lines.append(_short_row(row, train_on_prompt, width))
         else:
-            lines += [(), _row_heading(number, row)][2 - min(2, each - 1) :]
-            lines += flowed(_pieces(row, train_on_prompt), width, each - min(2, each - 1))
+            lines += [(), _row_heading(number, row)]
+            lines += _long_row(row, train_on_prompt, width, each - 2)
+    return lines
+
+
+def _rows_beside(
+    rows: Sequence[RenderedRow], train_on_prompt: bool, width: int, height: int
+) -> list[Line]:
+    """Return the rows as columns, each with its heading."""
+    each = (width - GAP * (len(rows) - 1)) // len(rows)
+    columns = [
+        [_row_heading(number, row), *_long_row(row, train_on_prompt, each, height - 2)]
+        for number, row in enumerate(rows, start=1)
+    ]
+    lines: list[Line] = [()]
+    for parts in zip_longest(*columns, fillvalue=()):
+        pieces: list[Piece] = []
+        for part in parts:
+            pieces += [*part, (" " * (each - line_width(part) + GAP), "")]
+        lines.append(tuple(pieces))
     return lines
 
 
@@ -107,6 +132,36 @@ def _pieces(row: RenderedRow, train_on_prompt: bool) -> tuple[Piece, Piece]:
         (show(row.prompt, TEXT_LIMIT).expandtabs(4), "trained" if train_on_prompt else "muted"),
         (show(row.answer, TEXT_LIMIT).expandtabs(4), "trained"),
     )
+
+
+def _long_row(row: RenderedRow, train_on_prompt: bool, width: int, height: int) -> list[Line]:
+    """Return prompt and answer without their empty lines; the answer has half the room at least."""
+    pieces = _pieces(row, train_on_prompt)
+    prompt, answer = (_dense(text, style, width) for text, style in pieces)
+    room = max(1, height - min(len(answer), (height + 1) // 2))
+    if len(prompt) > room:
+        prompt = [*prompt[: room - 1], (("…", "muted"),)] if room > 1 else prompt[-1:]
+    room = height - len(prompt)
+    if len(answer) > room:
+        answer = [*answer[: room - 1], _ended(answer[room - 1], width)]
+    return prompt + answer
+
+
+def _ended(line: Line, width: int) -> Line:
+    """Say that more follows a line."""
+    return (
+        (*line, (" …", "muted")) if line_width(line) + 2 <= width else (*line[:-1], ("…", "muted"))
+    )
+
+
+def _dense(text: str, style: str, width: int) -> list[Line]:
+    """Break text into lines, none of them empty; indents are not underlined."""
+    lines: list[Line] = []
+    for line in text.splitlines():
+        if bare := line.lstrip():
+            indent = line[: len(line) - len(bare)][: width // 2]
+            lines += flowed([(indent, ""), (bare, style)], width, TEXT_LIMIT)
+    return lines
 
 
 def _short_row(row: RenderedRow, train_on_prompt: bool, width: int) -> Line:

@@ -16,6 +16,7 @@ from textual.widgets import Input
 from moai_tui.widgets.choice_field import ChoiceField
 from moai_tui.widgets.field_spec import Choice, FieldSpec, WrongText, shown
 from moai_tui.widgets.path_input import PathInput, TextInput
+from trainer_core.foreign_text import show_line
 from trainer_core.run.fields import FieldValue
 
 LABEL_WIDTH = 18
@@ -41,8 +42,8 @@ class FieldRow(Widget):
     """Shows one field and says when the user changed it; knows nothing of other fields."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "screen.focus_previous", "previous field", show=False, id="field.previous"),
-        Binding("down", "screen.focus_next", "next field", show=False, id="field.next"),
+        Binding("up", "app.focus_previous", "previous field", show=False, id="field.previous"),
+        Binding("down", "app.focus_next", "next field", show=False, id="field.next"),
     ]
 
     DEFAULT_CSS = """
@@ -132,10 +133,14 @@ class FieldRow(Widget):
         label = f"{mark} {self.spec.label}".ljust(LABEL_WIDTH)
         gap = " " * (self.editor.outer_size.width + 1)
         if self.problem:
-            parts = ((label, "bold $text-error"), gap, (f"✗ {self.problem}", "$text-error"))
+            parts = (
+                (label, "bold $text-error"),
+                gap,
+                (show_line(f"✗ {self.problem}"), "$text-error"),
+            )
         else:
-            look = "bold $foreground" if self._in_focus else "$text-muted"
-            parts = ((label, look), gap, (self.state.hint, "$text-muted"))
+            look = "bold $foreground" if self._in_focus else "$muted"
+            parts = ((label, look), gap, (show_line(self.state.hint), "$muted"))
         return Content.assemble(*parts).truncate(self.size.width, ellipsis=True)
 
     @on(Input.Changed)

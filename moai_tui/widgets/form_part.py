@@ -26,7 +26,7 @@ class FormPart(Vertical):
     FormPart { height: auto; }
     """
 
-    state: reactive[FormState] = reactive(FormState(), init=False)
+    state: reactive[FormState] = reactive(FormState(), init=False, repaint=False)
     """What the screen knows; bound to the screen's own."""
 
     @dataclass
@@ -80,7 +80,9 @@ class FormPart(Vertical):
 
     def hint_of(self, field: str, state: FormState) -> str:
         """Return what stands beside the editor."""
-        return state.reasons.get(field, "") if state.wrote(field) is None else ""
+        if state.wrote(field) is not None:
+            return ""
+        return state.reasons.get(field, "").removeprefix(f"{self.default_of(field, state)}: ")
 
     def choices_of(self, field: str, state: FormState) -> tuple[Choice, ...] | None:
         """Return the list behind the field; None where it never changes."""

@@ -89,6 +89,23 @@ def data_problems(state: FormState) -> dict[str, str]:
     return {}
 
 
+def by_field(problems: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return the first problem of each field, without the field's name in front of it."""
+    found: dict[str, str] = {}
+    for name, sentence in problems:
+        found.setdefault(name, sentence.removeprefix(f"{name}: "))
+    return found
+
+
+def verdict_problems(verdict: Verdict | None) -> dict[str, str]:
+    """Return what the verdict says against a start: a size that does not fit."""
+    choice = verdict.choice if verdict is not None else None
+    if verdict is None or (choice is not None and choice.verdict in ("fits", "tight")):
+        return {}
+    why = choice.why if choice is not None and choice.why else verdict.reason
+    return {"size": why or "this does not fit on this machine"}
+
+
 def without(problems: Mapping[str, str], field: str) -> dict[str, str]:
     """Return the problems but those of one field and of the whole draft."""
     return {name: text for name, text in problems.items() if name not in (field, "")}

@@ -74,6 +74,7 @@ class TextInput(Input):
 
     DEFAULT_CSS = """
     TextInput, TextInput:focus { border: none; height: 1; padding: 0 1; }
+    TextInput > .input--placeholder { color: $muted; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.events import Resize
 from textual.reactive import reactive
 
 from moai_tui.widgets.form_state import FormState
-from moai_tui.widgets.lines import Line, Lines, Piece
+from moai_tui.widgets.lines import Line, Piece
+from moai_tui.widgets.painted import Painted
 
 
-class StatePanel(Lines):
+class StatePanel(Painted):
     """Draws `state`; subclasses say which lines, given the room there is."""
 
     DEFAULT_CSS = """
@@ -23,26 +23,20 @@ class StatePanel(Lines):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--trained"}
     """Beside those of `Lines`: text whose tokens count in the loss."""
 
-    state: reactive[FormState] = reactive(FormState(), init=False, layout=False)
+    state: reactive[FormState] = reactive(FormState(), init=False, repaint=False)
     """What the form knows; bound to the screen's own."""
 
     def lines_of(self, state: FormState, width: int, height: int) -> Sequence[Line]:
         """Return the lines to draw, at most `height` of them."""
         return ()
 
-    def redraw(self) -> None:
-        """Draw again; a panel that is not shown costs nothing."""
-        width, height = self.size
-        if width > 0 and height > 0:
-            self.show_lines(self.lines_of(self.state, width, height)[:height])
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Make the lines for this room."""
+        return self.lines_of(self.state, width, height)[:height]
 
     def watch_state(self, state: FormState) -> None:
         """Draw what is new."""
-        self.redraw()
-
-    def on_resize(self, event: Resize) -> None:
-        """Draw for the new room."""
-        self.redraw()
+        self.repaint()
 
 
 def heading(title: str, width: int, note: str = "") -> Line:
@@ -101,7 +95,8 @@ def _head(text: str, room: int) -> str:
     for place, letter in enumerate(text):
         width += cell_len(letter)
         if width > room:
-            return text[:place]
+            space = text.rfind(" ", place * 2 // 3, place)
+            return text[: space + 1 if space > 0 else place]
     return text
 
 

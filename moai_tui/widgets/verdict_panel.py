@@ -37,16 +37,15 @@ def verdict_lines(state: FormState, width: int, height: int) -> list[Line]:
         return lines or [(("predicting …", "muted"),)]
     choice = verdict.choice
     if choice is None or choice.plan is None:
-        why = choice.why if choice is not None and choice.why else verdict.reason
-        return lines + wrapped(why or "No size of this machine can run this.", width, "bad", "✗ ")
+        return lines or wrapped(verdict.reason, width, "bad", "✗ ")
     roomy = height >= ROOMY_LINES
     plan, total = choice.plan, device_memory_bytes(state)
     lines += [_peak(choice, plan, total), _bar(choice, plan, total, width)]
+    blank: list[Line] = [()] if roomy else []
+    lines += [*blank, _speed(plan)]
+    lines += wrapped(plan.line, width)
     split = plan.memory
     lines += _split_list(split, width) if roomy else wrapped(_split_line(split), width, "muted")
-    blank: list[Line] = [()] if roomy else []
-    lines += blank + wrapped(plan.line, width)
-    lines.append(_speed(plan))
     lines += blank + wrapped(choice.why or verdict.reason, width, "muted")
     if choice.why and verdict.reason:
         lines += wrapped(verdict.reason, width, "muted")
