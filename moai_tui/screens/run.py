@@ -49,7 +49,7 @@ class RunScreen(Screen[None]):
 
     DEFAULT_CSS = RUN_CSS
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.go_back", "Back", id="run.back", tooltip="The run goes on"),
+        Binding("escape", "back", "Back", id="run.back", tooltip="The run goes on"),
         Binding("s", "stop", "Stop the run", id="run.stop", tooltip="Saves first; asks before"),
         Binding("R", "resume", "Resume the run", id="run.resume", tooltip="From its checkpoint"),
         Binding("l", "log_scale", "Log scale", id="run.log_scale", tooltip="Of the loss"),
@@ -218,6 +218,10 @@ class RunScreen(Screen[None]):
         return OUTCOME if self._ended else OVERVIEW
 
     # Keys.
+
+    def action_back(self) -> None:
+        """Close the screen; the run goes on."""
+        dashboard(self).go_back()
 
     def action_panel(self, number: int) -> None:
         """Open a panel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moai_tui.formatting import bytes_text, percent_text
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.history_strip import History, strip_text
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import Painted, cut, heading
@@ -27,8 +27,7 @@ class DevicePanel(Painted):
     """One device in full, several in one line each."""
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._run: RunSummary | None = None
         self._peak: int | None = None
         self._devices: tuple[DeviceSnapshot, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import locale
 import os
 from dataclasses import dataclass
-from functools import cache
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +102,6 @@ ASCII = Glyphs(
 )
 
 
-@cache
 def glyphs() -> Glyphs:
     """Return the signs this terminal can show, by its locale."""
     return UNICODE if unicode_wanted(dict(os.environ)) else ASCII

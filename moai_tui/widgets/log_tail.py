@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line
 from moai_tui.widgets.painted import Painted, cut, heading
 from trainer_core.foreign_text import show_line
@@ -19,8 +19,7 @@ class LogTail(Painted):
     """Lines scrolled back from the newest; 0 follows."""
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._log: tuple[str, ...] = ()
 
     def show(self, lines: tuple[str, ...]) -> None:

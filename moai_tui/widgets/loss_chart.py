@@ -10,7 +10,7 @@ from moai_tui.formatting import loss_text
 from moai_tui.widgets.axis import Axis, axis_for, step_limit, tick_labels
 from moai_tui.widgets.curve_plot import ChartData, Frame, Plot
 from moai_tui.widgets.event_marks import mark_row
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.painted import Painted, heading
 from trainer_core.run.curve import Bucket
@@ -38,8 +38,7 @@ class LossChart(Painted):
     """Step whose values are read out; None shows the legend instead."""
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._data = ChartData()
         self._plot = Plot()
 
@@ -104,10 +103,11 @@ class LossChart(Painted):
         return axis_for(min(values), max(values), ticks=ticks, logarithmic=self.logarithmic)
 
     def _heading(self, width: int) -> Line:
-        title = "Loss (log scale)" if self.logarithmic else "Loss"
+        title = "Loss (log)" if self.logarithmic else "Loss"
+        reading = self.cursor_step is not None
         right = self._legend() if self.cursor_step is None else self._readout(self.cursor_step)
         while line_width(right) > width - len(title) - 2 and right:
-            right = right[2:]  # a narrow chart explains less
+            right = right[:-1] if reading else right[2:]  # a narrow chart explains less
         return heading(title, right, width, self._signs.rule)
 
     def _legend(self) -> tuple[Piece, ...]:
@@ -137,7 +137,7 @@ class LossChart(Painted):
         if evals:
             at, loss = evals[-1]
             place = "" if at == step else f" at {at:,}"
-            pieces += [("  eval ", "muted"), (f"{loss_text(loss)}{place}", "eval")]
+            pieces += [("  eval ", "muted"), (loss_text(loss), "eval"), (place, "muted")]
         return tuple(pieces)
 
     def _below(self, gutter: int, frame: Frame) -> list[Line]:

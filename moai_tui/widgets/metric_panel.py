@@ -11,7 +11,7 @@ from moai_tui.formatting import (
     loss_text,
     whole_text,
 )
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.history_strip import limits, strip_text
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import Painted, heading
@@ -27,8 +27,7 @@ class MetricPanel(Painted):
     """One line a number; what is unknown is an en dash."""
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._facts: RunFacts | None = None
 
     def show(self, facts: RunFacts) -> None:

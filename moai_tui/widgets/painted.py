@@ -10,6 +10,7 @@ from textual.events import Resize, Show
 from textual.geometry import Region
 from textual.strip import Strip
 
+from moai_tui.widgets.glyphs import Glyphs, glyphs
 from moai_tui.widgets.lines import Line, Lines, Piece, fit, line_width
 
 EXTRA_STYLES = ("raw", "smooth")
@@ -29,8 +30,22 @@ class Painted(Lines):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in EXTRA_STYLES}
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+        signs: Glyphs | None = None,
+    ) -> None:
+        """Make an empty widget.
+
+        Args:
+            id: Name in the screen.
+            classes: Classes for styles.
+            signs: What to draw with; None takes what the terminal can show.
+        """
         super().__init__(id=id, classes=classes)
+        self._signs = signs or glyphs()
         self._strips: dict[int, Strip] = {}
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -44,7 +59,8 @@ class Painted(Lines):
 
     def show_lines(self, lines: Sequence[Line]) -> None:
         """Draw these lines; only the cells that differ from what stands there are repainted."""
-        new, old = [tuple(line) for line in lines], self._lines
+        drawn = lines if self._signs.braille else in_ascii(lines)
+        new, old = [tuple(line) for line in drawn], self._lines
         if new == old:
             return
         self._lines = new
@@ -82,6 +98,15 @@ class Painted(Lines):
         if strip is None or strip.cell_length != self.size.width:
             strip = self._strips[y] = super().render_line(y)
         return strip
+
+
+ASCII_SIGNS = str.maketrans("…–−·→°✓✗●■◌◔◑‖▲×␛␊", "~---> +x*o.*o=!x??")
+"""Our own signs beyond ASCII, each with one that every terminal shows."""
+
+
+def in_ascii(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines with our own signs in ASCII; other writing stays as it is."""
+    return [[(text.translate(ASCII_SIGNS), style) for text, style in line] for line in lines]
 
 
 def changed_cells(old: Line, new: Line) -> tuple[int, int]:

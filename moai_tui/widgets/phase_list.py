@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from moai_tui.formatting import byte_rate_text, bytes_text, duration_text, whole_text
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import Painted, cut, heading
 from moai_tui.widgets.run_status import RunFacts, progress_bar
@@ -40,8 +40,7 @@ class PhaseList(Painted):
             notices: Whether notices and the core's choices stand below the phases.
             signs: What to draw with; None takes what the terminal can show.
         """
-        super().__init__(id=id, classes=classes)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, classes=classes, signs=signs)
         self._with_notices = notices
         self._facts: RunFacts | None = None
 

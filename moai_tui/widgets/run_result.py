@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textual.reactive import reactive
 
 from moai_tui.formatting import bytes_text, duration_text, number_of, rate_text, whole_text
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit
 from moai_tui.widgets.painted import Painted, cut, heading
 from moai_tui.widgets.phase_list import wrap
@@ -39,8 +39,7 @@ class RunResult(Painted):
     """Which copyable line is chosen."""
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._facts: RunFacts | None = None
 
     def show(self, facts: RunFacts) -> None:

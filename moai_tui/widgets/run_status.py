@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moai_tui.formatting import clock_text, duration_text, percent_text, whole_text
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.painted import Painted, cut, spread
 from moai_tui.widgets.run_state import LIVE, state_piece
@@ -62,8 +62,7 @@ class RunStatus(Painted):
     DEFAULT_CSS = "RunStatus { height: 3; padding: 0 1; }"
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._facts: RunFacts | None = None
 
     def show(self, facts: RunFacts) -> None:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from textual.reactive import reactive
 
-from moai_tui.widgets.glyphs import Glyphs, glyphs
+from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit
 from moai_tui.widgets.painted import Painted, cut, heading
 from trainer_core.foreign_text import show
@@ -32,8 +32,7 @@ class SampleCompare(Painted):
     """First row of the texts that is shown."""
 
     def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id)
-        self._signs = signs or glyphs()
+        super().__init__(id=id, signs=signs)
         self._before: Sample | None = None
         self._after: Sample | None = None
 

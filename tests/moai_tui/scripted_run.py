@@ -92,7 +92,8 @@ def started(total_steps: int = 600) -> RunStarted:
         model="tiny", dataset="python-stdlib", method="full", parameters=2_097_664,
         trained_parameters=2_097_664, train_rows=4124, eval_rows=86, train_sequences=1930,
         counted_tokens_per_epoch=402_113, tokens_per_epoch=612_482, total_steps=total_steps,
-        steps_per_epoch=60.3, world_size=1, devices=("cpu-0",), predicted_memory_bytes=int(1.9 * GIB),
+        steps_per_epoch=60.3, world_size=1, devices=("cpu-0",),
+        predicted_memory_bytes=int(1.9 * GIB),
         plan="1 device, micro-batch 32, no accumulation, no recomputation, fp32",
         choices=("learning rate 1e-3: a model of 2 M parameters trained from scratch",
                  "warm-up 18 steps: 3 % of the run"),
@@ -111,8 +112,7 @@ def opening(*, phases: int = len(PHASES), total_steps: int = 600) -> Story:
     for name, seconds, amount, unit, detail in PHASES[:phases]:
         story.say(Phase(name=name, total=amount, unit=unit))
         if name == "loading":
-            story.say(started(total_steps), seconds)
-            seconds = 0.0
+            story.say(started(total_steps))
         story.say(Phase(name=name, done=amount, total=amount, unit=unit, detail=detail,
                         finished=True), seconds)  # fmt: skip
     return story
