@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +74,8 @@ def _run(arguments: tuple[str, ...]) -> str | None:
     tool = shutil.which("amd-smi")
     if tool is None:
         return None
+    import subprocess
+
     try:
         finished = subprocess.run(
             [tool, *arguments],

@@ -6,8 +6,7 @@ Memory and cores are what this process may use: cgroup limits, affinity and quot
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer_core.accelerators import cgroup
@@ -26,14 +25,14 @@ class CpuSource:
     root: Path = Path("/")
     """Where `proc` and `sys` stand; tests give a folder."""
     kind: DeviceKind = "cpu"
+    _last_times: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Busy and all ticks of each core at the last reading."""
 
     def read(self) -> tuple[DeviceSnapshot, ...]:
         """Read every share now."""
-        import psutil
-
         cores = self._cores()
-        total, used = self._memory(psutil.virtual_memory())
-        busy = _busy_percents(psutil.cpu_times(percpu=True))
+        total, used = self._memory()
+        busy = self._busy_percents()
         name = processor_name(self.root)
         devices = []
         for part in range(self.parts):
@@ -45,9 +44,8 @@ class CpuSource:
                     index=part,
                     kind="cpu",
                     name=name,
-                    total_memory_bytes=total // self.parts,
+                    total_memory_bytes=None if total is None else total // self.parts,
                     memory_used_bytes=None if used is None else used // self.parts,
-                    memory_utilization_percent=None,
                     utilization_percent=sum(figures) / len(figures) if figures else None,
                     cores=own,
                 )
@@ -63,14 +61,28 @@ class CpuSource:
         usable = cgroup.whole_processors(cgroup.processor_limit(self.root), len(permitted))
         return tuple(permitted[:usable])
 
-    def _memory(self, host: object) -> tuple[int, int | None]:
-        host_total = int(getattr(host, "total", 0))
-        host_used = host_total - int(getattr(host, "available", 0))
+    def _memory(self) -> tuple[int | None, int | None]:
+        """Return bytes there are and bytes in use: the container's where it has a limit."""
+        host = _meminfo(self.root)
+        total, available = host.get("MemTotal"), host.get("MemAvailable")
         limit = cgroup.memory_limit_bytes(self.root)
-        if limit is None or limit >= host_total:
-            return host_total, max(0, host_used)
+        if limit is None or (total is not None and limit >= total):
+            used = None if total is None or available is None else max(0, total - available)
+            return total, used
         used = cgroup.memory_used_bytes(self.root)
         return limit, used if used is None else min(used, limit)
+
+    def _busy_percents(self) -> dict[int, float]:
+        """Return the busy share of each core since the last reading, in percent."""
+        now = _core_times(self.root)
+        percents = {}
+        for core, (busy, total) in now.items():
+            before = self._last_times.get(core)
+            if before is not None and total > before[1]:
+                share = (busy - before[0]) / (total - before[1])
+                percents[core] = min(100.0, max(0.0, 100.0 * share))
+        self._last_times = now
+        return percents
 
 
 def parse_parts(text: str) -> int:
@@ -91,10 +103,7 @@ def parse_parts(text: str) -> int:
 
 def processor_name(root: Path = Path("/")) -> str:
     """Return the processor's marketing name, `CPU` where the kernel does not give one."""
-    try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
+    text = _read(root / "proc/cpuinfo")
     for wanted in ("model name", "Model", "Hardware", "cpu model"):
         for line in text.splitlines():
             key, colon, value = line.partition(":")
@@ -111,20 +120,36 @@ def _share(cores: tuple[int, ...], part: int, parts: int) -> tuple[int, ...]:
     return cores[first:last]
 
 
-_last_times: dict[int, tuple[float, float]] = {}
-"""Busy and total seconds of each core at the last reading of this process."""
+def _meminfo(root: Path) -> dict[str, int]:
+    """Return the kernel's memory figures in bytes.
+
+    Read here rather than through psutil, whose import is a fifth of what `smi` may cost.
+    """
+    figures = {}
+    for line in _read(root / "proc/meminfo").splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words and words[0].isascii() and words[0].isdigit() and len(words[0]) < 16:
+            figures[name] = int(words[0]) * 1024
+    return figures
 
 
-def _busy_percents(times: Sequence[object]) -> dict[int, float]:
-    """Return the busy share of each core since the last reading, in percent."""
-    percents: dict[int, float] = {}
-    for core, now in enumerate(times):
-        idle = float(getattr(now, "idle", 0.0)) + float(getattr(now, "iowait", 0.0))
-        fields = ("user", "nice", "system", "irq", "softirq", "steal")
-        busy = sum(float(getattr(now, field, 0.0)) for field in fields)
-        before = _last_times.get(core)
-        _last_times[core] = (busy, busy + idle)
-        if before is not None and busy + idle > before[1]:
-            share = (busy - before[0]) / (busy + idle - before[1])
-            percents[core] = min(100.0, max(0.0, 100.0 * share))
-    return percents
+def _core_times(root: Path) -> dict[int, tuple[int, int]]:
+    """Return busy and all clock ticks of each core since the machine started."""
+    times = {}
+    for line in _read(root / "proc/stat").splitlines():
+        name, *words = line.split()
+        number = name.removeprefix("cpu")
+        if not name.startswith("cpu") or not number.isdigit() or len(words) < 4:
+            continue
+        ticks = [int(word) for word in words[:8] if word.isascii() and word.isdigit()]
+        idle = sum(ticks[3:5])  # idle, and waiting for input or output
+        times[int(number)] = (sum(ticks) - idle, sum(ticks))
+    return times
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

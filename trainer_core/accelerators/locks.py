@@ -149,10 +149,14 @@ def read_holders(uuids: Iterable[str]) -> dict[str, Holder]:
 
 
 def try_locking(directory: Path) -> str | None:
-    """Try a lock in a folder; say in one sentence why it does not work, None where it does."""
+    """Try a lock in a folder; say in one sentence why it does not work, None where it does.
+
+    A folder that is not there yet is not made: the nearest one above it is tried.
+    """
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
     path = directory / f".lock-test-{os.getpid()}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         first = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         second = os.open(path, os.O_RDWR)
     except OSError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -213,6 +212,8 @@ def _run(tool: str) -> str | None:
     path = shutil.which(tool)
     if path is None:
         return None
+    import subprocess
+
     try:
         finished = subprocess.run(
             [path],

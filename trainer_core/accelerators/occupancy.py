@@ -119,7 +119,8 @@ def _would_get(
     """Choose idle devices first: among those no other row has, else among all."""
     pool = left if len(left) >= count else usable
     ranked = sorted(pool, key=lambda device: (why_busy(device) is not None, device.index))
-    return ranked[:count] if len(ranked) >= count else []
+    given = ranked[:count] if len(ranked) >= count else []
+    return sorted(given, key=lambda device: device.index)
 
 
 def _held_row(

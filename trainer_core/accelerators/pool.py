@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from trainer_core.accelerators.sizes import (
     parse_label,
     why_not,
 )
-from trainer_core.errors import ConfigError, UserError
+from trainer_core.errors import UserError
 
 PLATFORM_LIMIT = 5
 """Most accelerators in one environment of the platform (its toolkit guide)."""
@@ -151,7 +150,7 @@ class AcceleratorPool:
     def _formable(self, size: Size) -> None:
         reason = why_not(size, self.devices)
         if reason:
-            raise ConfigError("size", size.label, "choose a smaller size", f"{size.label} {reason}")
+            raise UserError(f"{size.label} {reason}; choose a smaller size")
 
     def _saved(self, rows: tuple[Accelerator, ...]) -> AcceleratorPool:
         pool = AcceleratorPool(rows, self.devices)
@@ -217,6 +216,8 @@ def _broken(path: Path, problem: str) -> UserError:
 
 def _write(path: Path, names: list[str], current: int) -> None:
     """Replace the file in one step, so a reader never sees half of it."""
+    import tempfile
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".accelerators-")

@@ -7,7 +7,7 @@ is `-`. Source: https://github.com/moreh-dev/moreh-2024docs (moreh_toolkit.md).
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 from collections.abc import Sequence
 
@@ -173,4 +173,4 @@ def _place(device: DeviceSnapshot) -> str:
     by_address = re.match(r"[0-9a-f]{4}:[0-9a-f]{2}:", device.location or "")
     if device.location and not by_address:
         return show_line(device.location, 24)
-    return f"{platform.node()[:20] or 'host'}:{device.index}"
+    return f"{os.uname().nodename[:20] or 'host'}:{device.index}"

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import msgspec
 
 from trainer_core.accelerators.inventory import Inventory, read_devices
 from trainer_core.errors import UserError
+
+LEAST_SECONDS = 0.2
 
 
 def encode(inventory: Inventory) -> bytes:
@@ -76,3 +78,21 @@ def _parent_lives_until(deadline: float, parent: int) -> bool:
             return True
         time.sleep(min(left, 0.25))
     return False
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `python -m trainer_core accelerators [--watch SECONDS]`: once, or over and over."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="trainer_core accelerators", description=__doc__)
+    parser.add_argument("--watch", type=float, metavar="SECONDS", help="read again and again")
+    options = parser.parse_args(argv)
+    if options.watch is not None:
+        return watch(max(LEAST_SECONDS, options.watch))
+    try:
+        line = encode(read_devices())
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.buffer.write(line + b"\n")
+    return 0
