@@ -302,5 +302,6 @@ def _nearest(text: str) -> str:
     ids = [entry.id for entry in _shipped_models()]
     near = difflib.get_close_matches(text.lower(), ids, n=3, cutoff=0.5)
     if near:
-        return f"the nearest known ids are {', '.join(near)}"
+        known = "id is" if len(near) == 1 else "ids are"
+        return f"the nearest known {known} {', '.join(near)}"
     return "use a preset id, a hub id (owner/name) or the folder of a model"

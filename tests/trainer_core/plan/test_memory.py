@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from trainer_core.plan.memory import Layout, lora_parameters, predict_memory, trained_parameters
+from trainer_core.plan.types import ModelShape, Workload
+
+GIB = 2**30
+Workloads = Callable[..., Workload]
+Layouts = Callable[..., Layout]
+
+
+def test_fp32_weights_gradients_and_states_are_sixteen_bytes_a_parameter(
+    make_workload: Workloads, make_layout: Layouts
+) -> None:
+    workload = make_workload(precision="fp32")
+    split = predict_memory(workload, make_layout(), on_cpu=True)
+    parameters = workload.shape.parameters
+    assert (split.weights, split.gradients, split.optimizer) == (
+        4 * parameters,
+        4 * parameters,
+        8 * parameters,
+    )
+    assert split.communication == 0
+    assert split.total == sum(
+        getattr(split, name)
+        for name in (
+            "weights",
+            "gradients",
+            "optimizer",
+            "activations",
+            "logits",
+            "communication",
+            "runtime",
+        )
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("model", ["tiny", "cerebras-gpt-1.3b", "smollm2-135m", "qwen3-0.6b"])
+@pytest.mark.parametrize("recomputation", ["none", "blocks"])
+def test_more_at_a_time_and_longer_rows_take_more(
+    make_workload: Workloads,
+    make_layout: Layouts,
+    precision: str,
+    model: str,
+    recomputation: str,
+) -> None:
+    totals = [
+        predict_memory(
+            make_workload(model, precision=precision, sequence_length=length),
+            make_layout(micro_batch_size=micro, recomputation=recomputation),
+            on_cpu=False,
+        ).total
+        for length in (256, 512, 1024)
+        for micro in (1, 2, 8)
+    ]
+    assert totals[0] < totals[1] < totals[2]
+    assert totals[0] < totals[3] < totals[6]
+    assert totals[2] < totals[5] < totals[8]
+
+
+def test_recomputation_takes_less(make_workload: Workloads, make_layout: Layouts) -> None:
+    workload = make_workload("cerebras-gpt-1.3b")
+    kept = predict_memory(workload, make_layout(micro_batch_size=8), on_cpu=False)
+    again = predict_memory(
+        workload, make_layout(micro_batch_size=8, recomputation="blocks"), on_cpu=False
+    )
+    assert again.activations < kept.activations / 4
+    assert again.weights == kept.weights
+
+
+def test_sharding_divides_states_and_costs_buffers(
+    make_workload: Workloads, make_layout: Layouts
+) -> None:
+    workload = make_workload("cerebras-gpt-13b")
+    whole = predict_memory(workload, make_layout(devices=8, strategy="ddp"), on_cpu=False)
+    shards = predict_memory(workload, make_layout(devices=8, strategy="fsdp"), on_cpu=False)
+    assert shards.optimizer == pytest.approx(whole.optimizer / 8, rel=1e-6)
+    assert shards.total < whole.total / 3
+    assert shards.communication > whole.communication
+
+
+def test_adapters_need_a_fraction(make_workload: Workloads, make_layout: Layouts) -> None:
+    full = make_workload("cerebras-gpt-13b")
+    lora = make_workload("cerebras-gpt-13b", method="lora")
+    assert trained_parameters(lora) < trained_parameters(full) / 100
+    split = predict_memory(lora, make_layout(), on_cpu=False)
+    # 12.85 B frozen weights in bf16 are 23.9 GiB.
+    assert 24 * GIB < split.weights < 25 * GIB
+    assert split.optimizer < GIB
+
+
+def test_adapters_are_counted_layer_by_layer(shape_of: Callable[[str], ModelShape]) -> None:
+    gpt2, llama = shape_of("cerebras-gpt-111m"), shape_of("smollm2-135m")
+    width = 768
+    assert lora_parameters(gpt2, 8) == 10 * 8 * (
+        (width + 3 * width) + (width + width) + 2 * (width + 4 * width)
+    )
+    narrow = 576 + 192
+    assert lora_parameters(llama, 8) == 30 * 8 * (2 * narrow + 2 * (576 + 576) + 3 * (576 + 1536))
+
+
+def test_logits_never_exist_as_a_whole(make_workload: Workloads, make_layout: Layouts) -> None:
+    one = predict_memory(make_workload(), make_layout(micro_batch_size=1), on_cpu=False)
+    many = predict_memory(make_workload(), make_layout(micro_batch_size=16), on_cpu=False)
+    # 15 × 1024 more tokens; their logits in fp32 alone would be 2.9 GiB.
+    assert many.logits - one.logits < 0.1 * GIB
+
+
+def test_a_processor_counts_its_process(make_workload: Workloads, make_layout: Layouts) -> None:
+    workload = make_workload("tiny", precision="fp32", sequence_length=256)
+    split = predict_memory(workload, make_layout(micro_batch_size=8), on_cpu=True)
+    assert 0.5 * GIB < split.total < 1.2 * GIB
