@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.signal import Signal
@@ -253,6 +254,14 @@ class MoaiApp(App[int]):
         """Close the screen on top; the home screen stays."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the screen on top; a run that no screen shows any more is not followed."""
+        followed = hasattr(self.screen, "run_id")
+        popped = super().pop_screen()
+        if followed and not any(hasattr(screen, "run_id") for screen in self.screen_stack):
+            self.on_follow_wanted(FollowWanted(None))
+        return popped
 
     def say(self, text: str, *, ok: bool = True) -> None:
         """Show one sentence for a few seconds, literally; `ok=False` marks it as a mistake."""

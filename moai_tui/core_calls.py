@@ -72,9 +72,8 @@ def _sized(draft: RunConfig, devices: tuple[DeviceSnapshot, ...]) -> RunConfig:
 
 
 def _reason(field: str, draft: RunConfig) -> str:
-    from trainer_core.run.defaults import explain
-
     from trainer_core.run.catalog import find_model
+    from trainer_core.run.defaults import explain
 
     entry = find_model(draft.model)
     return explain(field, draft, entry.shape if entry is not None else None)

@@ -102,22 +102,23 @@ class HelpDialog(ModalScreen[None]):
             yield Lines(lines)
 
     def _keys(self) -> tuple[list[Line], list[Line]]:
-        found: dict[str, tuple[list[str], Binding, str, bool]] = {}
+        found: dict[str, tuple[list[str], str, str, bool]] = {}
         for node, binding, enabled, tooltip in self._below.active_bindings.values():
             if not (enabled and binding.description):
                 continue
-            keys = found.setdefault(
-                binding.action, ([], binding, tooltip or binding.tooltip, node is self.app)
-            )[0]
+            keys, word, detail, _ = found.get(binding.action, ([], "", "", False))
+            if binding.id or not word:  # those with an id are ours, and say it in our words
+                word, detail = binding.description, tooltip or binding.tooltip
             keys.append(self.app.get_key_display(binding))
+            found[binding.action] = keys, word, detail, node is self.app
         here: list[Line] = []
         everywhere: list[Line] = []
         # Keys that say what they are for come first, those one would try anyway last.
-        for keys, binding, tooltip, is_app in sorted(found.values(), key=lambda one: not one[2]):
+        for keys, word, detail, is_app in sorted(found.values(), key=lambda one: not one[2]):
             line = [
                 (fit(" ".join(keys[:3]), 15) + " ", "key"),
-                (fit(binding.description, 22) + " ", ""),
-                (tooltip, "muted"),
+                (fit(word, 22) + " ", ""),
+                (detail, "muted"),
             ]
             (everywhere if is_app else here).append(line)
         return here, everywhere

@@ -26,6 +26,9 @@ WIDEST_GAP = 6
 
 YOU = "you"
 
+HEADS = ("Device", "Name", "Model", "Memory Usage", "Total Memory", "Utilization")
+"""The platform's columns, in its words."""
+
 
 class AcceleratorTable(Lines):
     """The user's accelerators; below them, where there is more than one device, the devices.
@@ -120,8 +123,7 @@ class AcceleratorTable(Lines):
 
 def platform_head(width: int, rows: Sequence[AcceleratorRow]) -> Line:
     """Return the platform's column heads."""
-    names = ("Device", "Name", "Model", "Memory Usage", "Total Memory", "Utilization")
-    return [(_cells(names, width, rows), "muted")]
+    return [("".join(_split(HEADS, width, rows)), "muted")]
 
 
 def platform_row(row: AcceleratorRow, width: int, rows: Sequence[AcceleratorRow]) -> Line:
@@ -132,17 +134,18 @@ def platform_row(row: AcceleratorRow, width: int, rows: Sequence[AcceleratorRow]
         total = _mib(row.total_memory_bytes)
         load = _percent(row.utilization_percent)
     star = "*" if row.current else " "
-    texts = (f"{star} {row.index}", row.name, row.model, used, total, load)
-    columns = _split(texts, width, rows)
-    device, name, model, used, total, load = columns
-    return [
-        (device, "accent" if row.current else ""),
-        (name, ""),
-        (model, "strong" if row.current else ""),
-        (used, "" if row.held else "faint"),
-        (total, "" if row.held else "faint"),
-        (load, load_style(row.utilization_percent) if row.held else "faint"),
-    ]
+    name, model = show_line(row.name, 100), show_line(row.model, 100)
+    columns = _split((f"{star} {row.index}", name, model, used, total, load), width, rows)
+    figures = "" if row.held else "faint"
+    styles = (
+        "accent" if row.current else "",
+        "",
+        "strong" if row.current else "",
+        figures,
+        figures,
+        load_style(row.utilization_percent) if row.held else "faint",
+    )
+    return list(zip(columns, styles, strict=True))
 
 
 def sum_line(devices: Sequence[DeviceSnapshot], own_runs: dict[str, str]) -> Line:
@@ -199,19 +202,21 @@ def device_line(
     return line
 
 
-def _cells(texts: Sequence[str], width: int, rows: Sequence[AcceleratorRow]) -> str:
-    return "".join(_split(texts, width, rows))
-
-
 def _split(texts: Sequence[str], width: int, rows: Sequence[AcceleratorRow]) -> tuple[str, ...]:
-    """Return the texts in the platform's columns, spread over the width."""
+    """Return the texts in the platform's columns, spread over the width.
+
+    Where there is no room for all, the name gives way first: it is the same in every row.
+    """
     model = max(len("Model"), *(len(row.model) for row in rows))
     name = max(len("Name"), *(len(row.name) for row in rows))
     sizes = [6, name, model, 12, 12, 11]
-    sizes[1] = max(4, min(name, width - sum(sizes) + name - 5))  # the name gives way first
-    spare = max(5, min(5 * WIDEST_GAP, width - sum(sizes)))
+    room = width - sum(sizes) + name - 5
+    sizes[1] = min(name, room) if room >= len("Name") else 0
+    between = 5 if sizes[1] else 4
+    spare = max(between, min(between * WIDEST_GAP, width - sum(sizes)))
     # What cannot be shared evenly goes to the gaps on the right, between the figures.
-    gaps = [spare // 5 + (number >= 5 - spare % 5) for number in range(5)] + [0]
+    gaps = [spare // between + (number >= 5 - spare % between) for number in range(5)] + [0]
+    gaps[1] = gaps[1] if sizes[1] else 0
     return tuple(
         fit(text, size) + " " * gap for text, size, gap in zip(texts, sizes, gaps, strict=True)
     )

@@ -17,8 +17,8 @@ from moai_tui.widgets.run_state import LIVE, state_piece, state_word
 from trainer_core.foreign_text import show_line
 from trainer_core.run.summary import RunSummary
 
-MEDIUM, WIDE = 110, 140
-"""Cells from which model and dataset have a column each; and times are told twice."""
+NARROW, MEDIUM, WIDE = 74, 110, 140
+"""Cells from which model and dataset share a column, have one each, and times are told twice."""
 
 ID_WIDTH = 24
 """Cells of a generated id, and a little air."""
@@ -154,12 +154,20 @@ class RunTable(Lines, can_focus=True):
             known = [run for run in runs if keys[run.id] is not None]
             known.sort(key=lambda run: cast("float", keys[run.id]), reverse=self._reverse)
             runs = known + [run for run in runs if keys[run.id] is None]
-        place = self._place() or 0
+        self._cursor_id = self._cursor_in(runs)
         self._shown = runs
-        if runs and self._cursor_id not in {run.id for run in runs}:
-            kept = 0 if self._cursor_id is None else min(place, len(runs) - 1)
-            self._cursor_id = runs[kept].id
         self._draw()
+
+    def _cursor_in(self, runs: Sequence[RunSummary]) -> str | None:
+        """Return the run the cursor stands on in a new list: its own, else the next still there."""
+        ids = {run.id for run in runs}
+        place = self._place()
+        if place is not None:
+            after, before = self._shown[place:], self._shown[:place]
+            for run in (*after, *reversed(before)):
+                if run.id in ids:
+                    return run.id
+        return runs[0].id if runs else None
 
     def _draw(self) -> None:
         width, height = self.size.width, self.size.height
@@ -267,6 +275,8 @@ def _columns(width: int) -> list[Column]:
     columns = [column for column in _NARROW if width < MEDIUM]
     columns += [column for column in _MEDIUM if MEDIUM <= width < WIDE]
     columns += [column for column in _WIDE if width >= WIDE]
+    if width < NARROW:
+        columns = [column for column in columns if column.text is not _subject]
     gaps = _gap(width) * (len(columns) - 1)
     left = max(6, width - gaps - sum(column.width for column in columns))
     more = min(14, max(0, left - ID_WIDTH) // 3)  # long names of models and data take their part

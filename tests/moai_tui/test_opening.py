@@ -1,0 +1,128 @@
+"""The real dashboard in a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ptyprocess import PtyProcess
+
+ROOT = Path(__file__).parents[2]
+MODES = ("?1049", "?1000", "?1003", "?1006", "?2004", "?1004")
+OPEN = "import sys; from moai_tui.opening import open_dashboard; sys.exit(open_dashboard())"
+
+
+def opened(tmp_path):
+    environ = {
+        "PATH": os.environ["PATH"],
+        "TERM": "xterm-256color",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "MOAI_TUI_HOME": str(tmp_path / "home"),
+        "MOAI_TUI_CPU_DEVICES": "1",
+    }
+    return PtyProcess.spawn(
+        [sys.executable, "-c", OPEN], env=environ, dimensions=(24, 80), cwd=str(tmp_path)
+    )
+
+
+def read_until(process, text, seconds=30.0):
+    """Read what is written until `text` is on the wire."""
+    seen = ""
+    end = time.monotonic() + seconds
+    while text not in seen:
+        assert time.monotonic() < end, f"{text!r} did not come; last: {seen[-400:]!r}"
+        seen += process.read(65536).decode("utf-8", "replace")
+    return seen
+
+
+def rest(process):
+    seen = ""
+    while True:
+        try:
+            seen += process.read(65536).decode("utf-8", "replace")
+        except EOFError:
+            return seen
+
+
+def left_on(output):
+    """Modes that were switched on last and never off."""
+    return [
+        mode
+        for mode in MODES
+        if (switches := re.findall(re.escape(f"\x1b[{mode}") + "([hl])", output))
+        and switches[-1] == "h"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("q", 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["key", "TERM", "HUP"],
+)
+def test_it_is_left_with_the_terminal_as_it_was(tmp_path, how, code):
+    process = opened(tmp_path)
+    try:
+        output = read_until(process, "reading accelerators")
+        assert "\x1b[?1003h" not in output, "the first frame comes before Textual"
+        output += read_until(process, "No runs yet")
+        if how == "q":
+            process.write(b"q")
+        else:
+            process.kill(how)
+        output += rest(process)
+        process.wait()
+        assert process.exitstatus == code
+        assert left_on(output) == []
+        assert output.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in output[-400:]
+    finally:
+        process.close(force=True)
+
+
+def test_killed_while_it_imports_it_still_leaves_the_terminal(tmp_path):
+    process = opened(tmp_path)
+    try:
+        output = read_until(process, "reading accelerators")
+        process.kill(signal.SIGTERM)
+        output += rest(process)
+        process.wait()
+        assert process.exitstatus == 143
+        assert left_on(output) == []
+    finally:
+        process.close(force=True)
+
+
+def test_without_a_terminal_it_says_what_works_instead(tmp_path):
+    answer = subprocess.run(
+        [sys.executable, "-c", OPEN],
+        env={"PATH": os.environ["PATH"], "TERM": "xterm", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 2
+    assert "needs a terminal" in answer.stderr
+    assert "\x1b" not in answer.stderr + answer.stdout
+
+
+def test_the_first_picture_needs_no_textual():
+    code = (
+        "import sys; import moai_tui.opening; "
+        "assert not {'textual', 'rich', 'yaml', 'msgspec'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
+
+
+def test_the_dashboard_loads_no_training_library():
+    code = (
+        "import sys; import moai_tui.app, moai_tui.live, moai_tui.screens.dashboard; "
+        "assert not {'torch', 'transformers', 'datasets', 'numpy'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)

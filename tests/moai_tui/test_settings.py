@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from moai_tui.settings import Settings, export_settings, load_settings
+
+
+def written(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_the_defaults_hold(tmp_path):
+    assert load_settings(tmp_path / "none.yaml", {}) == Settings()
+
+
+def test_variables_overrule_the_file_and_the_file_the_defaults(tmp_path):
+    path = written(
+        tmp_path,
+        "theme: mono\nrefresh: 2\nstorage:\n  runs: /data/runs\nworker:\n  python: ~/v/python\n"
+        "models:\n  folders: [/m/a, /m/b]\n",
+    )
+    found = load_settings(path, {"MOAI_TUI_THEME": "moai-light", "HOME": "/h"})
+    assert found.theme == "moai-light"
+    assert found.refresh_seconds == 2.0
+    assert found.runs_folder == "/data/runs"
+    assert found.worker_python is not None
+    assert found.worker_python.endswith("/v/python")
+    assert "~" not in found.worker_python
+    assert found.model_folders == ("/m/a", "/m/b")
+    assert found.notices == ()
+
+
+def test_an_unknown_key_is_told_with_the_nearest_one(tmp_path):
+    path = written(tmp_path, "them: mono\nworker.pyton: /x\nzzz: 1\n")
+    notices = load_settings(path, {}).notices
+    assert notices[0] == f"{path}: them is not a setting; did you mean theme?"
+    assert "did you mean worker.python?" in notices[1]
+    assert "known are theme" in notices[2]
+
+
+def test_a_wrong_value_is_told_and_the_rest_still_holds(tmp_path):
+    path = written(tmp_path, "refresh: often\ntheme: mono\nmodels.folders: 7\n")
+    found = load_settings(path, {"MOAI_TUI_REFRESH": "0.1"})
+    assert found.theme == "mono"
+    assert found.refresh_seconds == 1.0
+    assert any("refresh: 'often'" in notice for notice in found.notices)
+    assert any("MOAI_TUI_REFRESH: '0.1'" in notice for notice in found.notices)
+    assert any("models.folders: 7" in notice for notice in found.notices)
+
+
+def test_a_file_that_is_no_yaml_names_its_line(tmp_path):
+    path = written(tmp_path, "theme: mono\nrefresh: [1\n")
+    found = load_settings(path, {})
+    assert found.theme == Settings().theme
+    assert f"{path}:3: this is not YAML" in found.notices[0]
+    listed = load_settings(written(tmp_path, "- a\n"), {})
+    assert "use `key: value` lines" in listed.notices[0]
+    path.write_bytes(b"\xff\xfe")
+    assert "cannot be read" in load_settings(path, {}).notices[0]
+
+
+def test_settings_reach_the_core_as_variables_that_do_not_overrule_real_ones():
+    environ = {"MOAI_TUI_RUNS": "/mine"}
+    export_settings(
+        Settings(runs_folder="/file", worker_python="/py", model_folders=("/a", "/b")), environ
+    )
+    assert environ == {
+        "MOAI_TUI_RUNS": "/mine",
+        "MOAI_TUI_WORKER_PYTHON": "/py",
+        "MOAI_TUI_MODELS": "/a:/b",
+    }
