@@ -264,6 +264,9 @@ def user_name() -> str:
 
 def _close_all(descriptors: dict[str, int]) -> None:
     for descriptor in descriptors.values():
+        with contextlib.suppress(OSError):
+            # Closing alone leaves the lock to a child that is between fork and exec.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

@@ -37,7 +37,7 @@ class DriverFacts:
 class NvidiaSource:
     """Reads every NVIDIA card in the driver's (PCI) order."""
 
-    library: Any = None
+    nvml: Any = None
     """The `pynvml` module; None imports it where the driver's library is there."""
     sys_root: Path = Path("/sys")
     kind: DeviceKind = "nvidia"
@@ -51,8 +51,8 @@ class NvidiaSource:
         if not self._start():
             return ()
         try:
-            count = int(self.library.nvmlDeviceGetCount())
-        except self.library.NVMLError as error:
+            count = int(self.nvml.nvmlDeviceGetCount())
+        except self.nvml.NVMLError as error:
             self._problem, self._started = f"NVIDIA: {_words(error)}", False
             return ()
         self._problem = None if count else "NVIDIA: the driver is loaded and sees no card"
@@ -72,24 +72,24 @@ class NvidiaSource:
         """Return the driver's versions; unknown before a successful start."""
         if not self._start():
             return DriverFacts(None, None)
-        driver = _ask(self.library, "nvmlSystemGetDriverVersion")
-        cuda = _ask(self.library, "nvmlSystemGetCudaDriverVersion")
+        driver = _ask(self.nvml, "nvmlSystemGetDriverVersion")
+        cuda = _ask(self.nvml, "nvmlSystemGetCudaDriverVersion")
         version = f"{cuda // 1000}.{cuda % 1000 // 10}" if isinstance(cuda, int) else None
         return DriverFacts(_text(driver), version)
 
     def _start(self) -> bool:
         if self._started:
             return True
-        if self.library is None:
+        if self.nvml is None:
             self._problem = _missing_library()
             if self._problem:
                 return False
             import pynvml
 
-            self.library = pynvml
+            self.nvml = pynvml
         try:
-            self.library.nvmlInit()
-        except self.library.NVMLError as error:
+            self.nvml.nvmlInit()
+        except self.nvml.NVMLError as error:
             self._problem = f"NVIDIA: {_words(error)}"
             return False
         self._started = True
@@ -98,11 +98,11 @@ class NvidiaSource:
     def _readers(self, position: int) -> Iterator[_Reader]:
         known = self._uuids.get(position)
         try:
-            handle = self.library.nvmlDeviceGetHandleByIndex(position)
-        except self.library.NVMLError as error:
+            handle = self.nvml.nvmlDeviceGetHandleByIndex(position)
+        except self.nvml.NVMLError as error:
             yield _Reader(self, None, None, position, None, known, _lost(position, error))
             return
-        slices = list(_slices(self.library, handle))
+        slices = list(_slices(self.nvml, handle))
         if not slices:
             yield _Reader(self, handle, handle, position, None, known, None)
         for number, piece in slices:
@@ -123,7 +123,7 @@ class _Reader:
 
     def ask(self, name: str, *arguments: Any, of: Any = None) -> Any:
         """Call a getter; None where the driver refuses. A lost card is remembered."""
-        library = self.source.library
+        library = self.source.nvml
         try:
             return getattr(library, name)(self.handle if of is None else of, *arguments)
         except library.NVMLError as error:
@@ -193,7 +193,7 @@ class _Reader:
 
     def _memory_temperature(self) -> float | None:
         """Cards with stacked memory report its temperature as a field value."""
-        field_id = getattr(self.source.library, "NVML_FI_DEV_MEMORY_TEMP", 82)
+        field_id = getattr(self.source.nvml, "NVML_FI_DEV_MEMORY_TEMP", 82)
         values = self.ask("nvmlDeviceGetFieldValues", [field_id], of=self.parent)
         try:
             first = values[0]

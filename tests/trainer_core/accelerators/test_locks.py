@@ -118,17 +118,18 @@ def test_one_readable_line_stands_beside_the_lock() -> None:
 def test_a_child_does_not_inherit_the_lock() -> None:
     mine = DeviceLocks(["GPU-1"], "run-a")
     mine.acquire()
-    child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"],
-        stdin=subprocess.PIPE,
-        close_fds=False,
-        text=True,
-    )
-    try:
-        mine.release()
-        assert read_holders(["GPU-1"]) == {}
-    finally:
-        end(child)
+    assert [os.get_inheritable(number) for number in mine._descriptors.values()] == [False]
+    mine.release()
+
+
+def test_a_copy_of_the_descriptor_does_not_keep_a_released_lock() -> None:
+    mine = DeviceLocks(["GPU-1"], "run-a")
+    mine.acquire()
+    copies = [os.dup(number) for number in mine._descriptors.values()]
+    mine.release()
+    assert read_holders(["GPU-1"]) == {}
+    for number in copies:
+        os.close(number)
 
 
 @pytest.mark.parametrize(

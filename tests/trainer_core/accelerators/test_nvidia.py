@@ -31,7 +31,7 @@ FIGURES = {
 
 
 def source(*gpus: object, tmp_path: Path = Path("/nonexistent"), **more: object) -> NvidiaSource:
-    return NvidiaSource(library=fake.FakeDriver(*gpus, **more), sys_root=tmp_path)
+    return NvidiaSource(nvml=fake.FakeDriver(*gpus, **more), sys_root=tmp_path)
 
 
 def test_a_healthy_card_tells_everything() -> None:
@@ -86,7 +86,7 @@ def test_a_lost_card_keeps_its_row_its_name_and_says_so() -> None:
     nvml = source(fake.gpu(0), fake.gpu(1))
     nvml.read()
     lost = fake.NVMLError(15, "GPU is lost")
-    nvml.library.gpus[1] = lost
+    nvml.nvml.gpus[1] = lost
     healthy, gone = nvml.read()
     assert healthy.error is None
     assert gone.error == "GPU 1 lost: GPU is lost"
@@ -163,7 +163,7 @@ def test_a_driver_that_does_not_start_is_one_sentence() -> None:
     assert nvml.read() == ()
     assert nvml.why_absent() == "NVIDIA: Driver/library version mismatch"
     assert nvml.driver_facts().driver_version is None
-    nvml.library.init = None
+    nvml.nvml.init = None
     assert len(nvml.read()) == 1, "it is asked again"
     assert nvml.why_absent() is None
 
@@ -183,5 +183,5 @@ def test_without_the_drivers_library_its_binding_is_not_imported(monkeypatch) ->
     monkeypatch.setattr(nvidia, "DRIVER_LIBRARY", "libnothing-here.so.1")
     nvml = NvidiaSource()
     assert nvml.read() == ()
-    assert nvml.library is None
+    assert nvml.nvml is None
     assert nvml.why_absent() == "NVIDIA: no driver (libnothing-here.so.1 not found)"
