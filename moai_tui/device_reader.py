@@ -46,9 +46,11 @@ class DeviceReader:
         self._last = AcceleratorsRead(())
 
     def stop(self) -> None:
-        """End the readings and the child."""
+        """End the readings and the child; the reading thread cleans up behind it."""
         self._ended.set()
-        self._kill()
+        child = self._child
+        if child is not None:
+            child.kill()
 
     def readings(self) -> Iterator[AcceleratorsRead]:
         """Yield readings until stopped; trouble is a reading with an error and the last devices."""

@@ -48,6 +48,7 @@ AGES_SECONDS = 30.0
 """An unchanged list of runs is posted again after this, for the ages in it."""
 FIRST_READING_SECONDS = 5.0
 """How long the first verdict waits for the first reading of the devices."""
+RETRY_SECONDS = 2.0
 REPORTS_KEPT = 32
 READ_BYTES = 2 * 2**20
 """Events read at a time, so that a long run appears while it is being read."""
@@ -197,7 +198,7 @@ class Live:
                 if text != said:
                     self._post(TroubleMet(text))
                 said = text
-                self._ended.wait(2.0)
+                self._ended.wait(RETRY_SECONDS)
 
     def _say(self, error: Exception) -> None:
         self._post(TroubleMet(core_calls.sentence(error, "The form cannot be answered")))

@@ -10,7 +10,7 @@ BUILTIN = ("colour-blind", "high-contrast", "moai-dark", "moai-light", "mono")
 
 
 def contrast(one, two):
-    """WCAG contrast of two colours. Source: https://www.w3.org/TR/WCAG21/#contrast-minimum"""
+    """WCAG contrast of two colours. Source: https://www.w3.org/TR/WCAG21/#contrast-minimum ."""
     light, dark = sorted((_luminance(one), _luminance(two)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 

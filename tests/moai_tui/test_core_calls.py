@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from moai_tui import core_calls
+from moai_tui.core_calls import LogTail, data_key, sentence
+from trainer_core.errors import ConfigError, UserError
+from trainer_core.run.config import DataConfig, RunConfig
+from trainer_core.run.data_report import DataReport
+from trainer_core.run.directory import create_run
+
+REPORT = DataReport(source="x", format="text", prompt_format="text", columns=("text",), rows=3)
+
+
+def worker(code):
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_a_users_mistake_is_said_as_it_is_anything_else_with_its_kind():
+    assert sentence(ConfigError("steps", 0, "use 1 or more"), "x").startswith("steps: 0 cannot")
+    assert sentence(KeyError("a\nb"), "The planner failed").startswith(
+        "The planner failed: KeyError:"
+    )
+    assert "\n" not in sentence(ValueError("a\nb"), "x")
+
+
+def test_a_verdict_comes_with_defaults_and_reasons(facts):
+    ready = core_calls.plan_answer(RunConfig(), facts.cpu, None)
+    assert ready.draft == RunConfig()
+    assert ready.verdict is not None
+    assert ready.verdict.choice is not None
+    assert ready.resolved is not None
+    assert ready.resolved.learning_rate is not None
+    assert {"learning_rate", "sequence_length"} <= dict(ready.reasons).keys()
+
+
+def test_wrong_fields_come_back_by_name(facts):
+    ready = core_calls.plan_answer(RunConfig(model="no-such-model", steps=0), facts.cpu, None)
+    assert {"model", "steps"} <= {field for field, _ in ready.problems}
+
+
+def test_a_planner_that_fails_is_a_sentence(facts, monkeypatch):
+    def broken(*arguments):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("trainer_core.plan.draft.verdict_for", broken)
+    ready = core_calls.plan_answer(RunConfig(), facts.cpu, None)
+    assert ready.problems == (("", "The planner failed: ZeroDivisionError: by zero"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"learning_rate": 1.0}, True),
+        ({"seed": 7}, True),
+        ({"name": "x"}, True),
+        ({"model": "cerebras-gpt-111m"}, False),
+        ({"sequence_length": 128}, False),
+        ({"skip_bad_rows": True}, False),
+        ({"data": DataConfig(train_on_prompt=True)}, False),
+    ],
+)
+def test_a_report_is_kept_for_what_shapes_its_rows(change, same):
+    changed = msgspec.structs.replace(RunConfig(), **change)
+    assert (data_key(RunConfig()) == data_key(changed)) is same
+
+
+def test_a_file_that_changed_is_read_again(tmp_path):
+    file = tmp_path / "data.jsonl"
+    file.write_text("{}\n")
+    draft = RunConfig(dataset=str(file))
+    before = data_key(draft)
+    import os
+
+    os.utime(file, (1, 1))
+    assert data_key(draft) != before
+
+
+def test_the_workers_report_or_its_last_words():
+    good = f"print({msgspec.json.encode(REPORT).decode()!r})"
+    assert core_calls.data_answer(RunConfig(), worker(good)).report == REPORT
+    bad = "import sys; sys.exit('Traceback\\ndata.jsonl:7: column \\x1b[1moutput is missing')"
+    answer = core_calls.data_answer(RunConfig(), worker(bad))
+    assert answer.report is None
+    assert answer.problem == "data.jsonl:7: column ␛[1moutput is missing"
+    silent = core_calls.data_answer(RunConfig(), worker("raise SystemExit(3)"))
+    assert silent.problem == "the reader ended with exit code 3"
+
+
+def test_the_worker_is_given_the_whole_draft(monkeypatch):
+    seen = []
+
+    def command(*arguments, python=None):
+        seen.append((arguments, python))
+        return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
+
+    monkeypatch.setattr("trainer_core.run.process.core_command", command)
+    monkeypatch.setenv("MOAI_TUI_WORKER_PYTHON", "/venv/python")
+    output, _ = core_calls.start_data_report(RunConfig(dataset="a b.jsonl", seed=42)).communicate()
+    assert seen == [(("data", "a b.jsonl", "--config", "-", "--json"), "/venv/python")]
+    assert b"seed: 42" in output
+
+
+def test_a_start_answers_with_the_run_or_why_not(monkeypatch):
+    directory = create_run(RunConfig(name="x"))
+    monkeypatch.setattr("trainer_core.run.launch.launch", lambda config: directory)
+    assert core_calls.launch_answer(RunConfig()).run_id == directory.id
+
+    def refuse(config):
+        raise UserError("data.jsonl: there is no such file; check the path")
+
+    monkeypatch.setattr("trainer_core.run.launch.launch", refuse)
+    answer = core_calls.launch_answer(RunConfig())
+    assert answer.run_id is None
+    assert answer.problem == "data.jsonl: there is no such file; check the path"
+
+
+def test_stopping_a_run_that_does_not_run_is_said():
+    directory = create_run(RunConfig(name="x"))
+    answer = core_calls.stop_answer(directory.id)
+    assert not answer.ok
+    assert answer.text == "This run is not running; there is nothing to stop."
+    unknown = core_calls.stop_answer("20990101-000000-000000")
+    assert not unknown.ok
+    assert "no such run" in unknown.text
+
+
+def test_a_stop_says_what_the_run_answered(monkeypatch):
+    from trainer_core.run.events import RequestAnswered
+
+    directory = create_run(RunConfig(name="x"))
+    monkeypatch.setattr("trainer_core.run.process.supervisor_alive", lambda directory: True)
+    answers = [
+        RequestAnswered(request_id="1", action="stop", ok=True, step=7),
+        RequestAnswered(request_id="1", action="stop", ok=False, text="It is ending already."),
+        None,
+    ]
+    monkeypatch.setattr(
+        "trainer_core.run.control.wait_for_answer", lambda *arguments: answers.pop(0)
+    )
+    assert core_calls.stop_answer(directory.id).text == "The run stops after step 7 and saves."
+    assert core_calls.stop_answer(directory.id).text == "It is ending already."
+    assert "was asked to stop" in core_calls.stop_answer(directory.id).text
+    assert len(list(directory.control_path.glob("*.json"))) == 3
+
+
+def test_resuming_answers_too(monkeypatch):
+    directory = create_run(RunConfig(name="x"))
+    resumed = []
+    monkeypatch.setattr("trainer_core.run.launch.resume", resumed.append)
+    assert core_calls.resume_answer(directory.id).text == "The run goes on."
+    assert [found.id for found in resumed] == [directory.id]
+
+
+def test_the_log_is_read_again_only_when_it_grew(tmp_path):
+    first, second = tmp_path / "rank-0.log", tmp_path / "supervisor.log"
+    tail = LogTail(first, second)
+    assert not tail.read()
+    second.write_text("waiting\n")
+    assert tail.read()
+    assert tail.lines == ("waiting",)
+    assert not tail.read()
+    first.write_bytes(b"one\n\x1b]0;t\x07two\nhalf")
+    assert tail.read()
+    assert tail.lines == ("one", "␛]0;t␇two", "half")
+    with first.open("ab") as file:
+        file.write(b"\n" + b"x" * 100_000 + b"\nlast\n")
+    assert tail.read()
+    assert tail.lines[-1] == "last"
+    assert all(len(line) <= 501 for line in tail.lines)
+    first.write_text("".join(f"{number}\n" for number in range(1000)))
+    tail.read()
+    assert tail.lines[-1] == "999"
+    assert len(tail.lines) == 200

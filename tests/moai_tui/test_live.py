@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import msgspec
+import pytest
+
+from moai_tui import core_calls, live
+from moai_tui.live import Live, Newest
+from moai_tui.messages import (
+    AcceleratorsRead,
+    ActionEnded,
+    DataReady,
+    DataWanted,
+    FollowWanted,
+    LaunchEnded,
+    LaunchRequested,
+    PlanReady,
+    PlanWanted,
+    ResumeRequested,
+    RunsListed,
+    RunsWanted,
+    RunUpdated,
+    StopRequested,
+    TroubleMet,
+)
+from trainer_core.errors import ConfigError
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+from trainer_core.run.directory import create_run
+from trainer_core.run.event_log import EventWriter
+from trainer_core.run.events import RunStarted, Step
+
+
+class Post:
+    """Keeps what live posts, and waits for it."""
+
+    def __init__(self):
+        self.messages = []
+        self.changed = threading.Condition()
+
+    def __call__(self, message):
+        with self.changed:
+            self.messages.append(message)
+            self.changed.notify_all()
+
+    def of(self, kind):
+        return [message for message in list(self.messages) if isinstance(message, kind)]
+
+    def wait(self, kind, when=lambda message: True, seconds=20.0):
+        with self.changed:
+            found = self.changed.wait_for(
+                lambda: [message for message in self.of(kind) if when(message)], seconds
+            )
+        assert found, f"no such {kind.__name__} in {[type(m).__name__ for m in self.messages]}"
+        return found[-1]
+
+
+@pytest.fixture
+def post():
+    return Post()
+
+
+@pytest.fixture
+def running(post, facts, monkeypatch):
+    """A `Live` that reads one scripted CPU."""
+
+    def readings(self):
+        yield facts.reading(facts.cpu)
+        self._ended.wait()
+
+    monkeypatch.setattr("moai_tui.device_reader.DeviceReader.readings", readings)
+    found = Live()
+    found.start(post)
+    yield found
+    found.stop()
+
+
+def run_with_steps(count):
+    directory = create_run(RunConfig(name="alpaca", steps=count))
+    writer = EventWriter(directory.events_path, 1)
+    writer.write(
+        RunStarted(
+            model="tiny",
+            dataset="python-stdlib",
+            method="full",
+            parameters=1,
+            trained_parameters=1,
+            train_rows=1,
+            eval_rows=1,
+            train_sequences=1,
+            counted_tokens_per_epoch=1,
+            tokens_per_epoch=1,
+            total_steps=count,
+            steps_per_epoch=1.0,
+            world_size=1,
+        )
+    )
+    return directory, writer
+
+
+def step(number):
+    return Step(step=number, epoch=0.1, train_loss=3.0 - number / 10, learning_rate=1e-4)
+
+
+def test_devices_are_read_and_handed_on(running, post, facts):
+    assert post.wait(AcceleratorsRead).devices == facts.cpu
+
+
+def test_runs_are_listed_only_while_somebody_looks(running, post, monkeypatch):
+    monkeypatch.setattr(live, "RUNS_SECONDS", 0.02)
+    directory, writer = run_with_steps(9)
+    writer.close()
+    assert post.of(RunsListed) == []
+    running.wish(RunsWanted(True))
+    listed = post.wait(RunsListed)
+    assert [run.id for run in listed.runs] == [directory.id]
+    running.wish(RunsWanted(False))
+    time.sleep(0.1)
+    create_run(RunConfig(name="another"))
+    time.sleep(0.2)
+    assert len(post.of(RunsListed)[-1].runs) == 1
+    running.wish(RunsWanted(True))
+    post.wait(RunsListed, lambda message: len(message.runs) == 2)
+
+
+def test_a_followed_run_grows_and_what_was_handed_out_does_not(running, post):
+    directory, writer = run_with_steps(9)
+    writer.write(step(1))
+    directory.rank_log_path(0).write_text("first line\n\x1b[31mred\n")
+    running.wish(FollowWanted(directory.id))
+    first = post.wait(RunUpdated, lambda message: message.view.step is not None)
+    assert first.view.step.step == 1
+    assert first.summary.name == "alpaca"
+    assert first.log_lines == ("first line", "␛[31mred")
+    writer.write(step(2))
+    second = post.wait(RunUpdated, lambda message: message.view.step.step == 2)
+    assert len(second.view.loss) == 2
+    assert len(first.view.loss) == 1
+    assert first.view.step.step == 1
+    running.wish(FollowWanted(None))
+    time.sleep(0.4)
+    before = len(post.of(RunUpdated))
+    writer.write(step(3))
+    time.sleep(0.6)
+    assert len(post.of(RunUpdated)) == before
+    writer.close()
+
+
+def test_following_another_run_starts_afresh(running, post):
+    one, first_writer = run_with_steps(9)
+    first_writer.write(step(1))
+    two = create_run(RunConfig(name="two"))
+    running.wish(FollowWanted(one.id))
+    post.wait(RunUpdated, lambda message: message.run_id == one.id)
+    running.wish(FollowWanted(two.id))
+    found = post.wait(RunUpdated, lambda message: message.run_id == two.id)
+    assert found.view.step is None
+    first_writer.close()
+
+
+def test_trouble_is_one_sentence_once_and_no_dead_thread(post, monkeypatch):
+    mended = threading.Event()
+    monkeypatch.setattr(live, "RETRY_SECONDS", 0.01)
+
+    def list_runs():
+        if not mended.is_set():
+            raise RuntimeError("a [b]hole[/b]\x1b")
+        return ()
+
+    monkeypatch.setattr("trainer_core.run.summarize.list_runs", list_runs)
+    running = Live()
+    monkeypatch.setattr(running, "_read_accelerators", running._ended.wait)
+    running.start(post)
+    running.wish(RunsWanted(True))
+    trouble = post.wait(TroubleMet)
+    assert trouble.text == "The runs cannot be read: RuntimeError: a [b]hole[/b]␛"
+    time.sleep(0.2)
+    assert len(post.of(TroubleMet)) == 1
+    mended.set()
+    assert post.wait(RunsListed).runs == ()
+    running.stop()
+
+
+def test_the_newest_draft_wins(running, post, monkeypatch):
+    go, asked = threading.Event(), []
+
+    def answer(draft, devices, report):
+        asked.append(draft.seed)
+        go.wait(10)
+        return PlanReady(draft, None)
+
+    monkeypatch.setattr(core_calls, "plan_answer", answer)
+    for seed in range(5):
+        running.wish(PlanWanted(RunConfig(seed=seed)))
+        while not asked:
+            time.sleep(0.01)
+    go.set()
+    assert post.wait(PlanReady, lambda message: message.draft.seed == 4)
+    assert asked == [0, 4]
+
+
+def test_a_report_is_asked_for_once_and_then_kept(running, post, monkeypatch, facts):
+    report = DataReport(source="x", format="text", prompt_format="text", columns=("text",), rows=3)
+    started, planned = [], []
+
+    def start(draft):
+        started.append(draft)
+        code = f"import sys; sys.stdout.write({msgspec.json.encode(report).decode()!r})"
+        return subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def plan(draft, devices, known):
+        planned.append(known)
+        return PlanReady(draft, None)
+
+    monkeypatch.setattr(core_calls, "start_data_report", start)
+    monkeypatch.setattr(core_calls, "plan_answer", plan)
+    draft = RunConfig(dataset="x")
+    running.wish(PlanWanted(draft))
+    post.wait(PlanReady)
+    running.wish(DataWanted(draft))
+    assert post.wait(DataReady).report == report
+    post.wait(PlanReady, lambda message: len(planned) == 2)
+    assert planned == [None, report], "the verdict is made again with what the data told"
+    faster = msgspec.structs.replace(draft, learning_rate=1.0)
+    running.wish(DataWanted(faster))
+    assert post.wait(DataReady, lambda message: message.draft == faster).report == report
+    assert len(started) == 1, "the learning rate shapes no row"
+
+
+def test_a_report_that_is_superseded_is_killed(running, post, monkeypatch):
+    processes = []
+
+    def start(draft):
+        code = "import time; time.sleep(60)" if draft.dataset == "slow" else "print('not json')"
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        )
+        return processes[-1]
+
+    monkeypatch.setattr(core_calls, "start_data_report", start)
+    running.wish(DataWanted(RunConfig(dataset="slow")))
+    while not processes:
+        time.sleep(0.01)
+    running.wish(DataWanted(RunConfig(dataset="quick")))
+    answer = post.wait(DataReady)
+    assert answer.draft.dataset == "quick"
+    assert "ended with exit code 0" in answer.problem
+    assert processes[0].wait(10) == -9
+    assert len(post.of(DataReady)) == 1
+
+
+def test_requests_are_carried_out_and_answered(running, post, monkeypatch):
+    monkeypatch.setattr(core_calls, "stop_answer", lambda run: ActionEnded(run, "stops", True))
+    monkeypatch.setattr(core_calls, "resume_answer", lambda run: ActionEnded(run, "goes on", True))
+    monkeypatch.setattr(core_calls, "launch_answer", lambda config: LaunchEnded("new"))
+    running.wish(StopRequested("a"))
+    assert post.wait(ActionEnded).text == "stops"
+    running.wish(ResumeRequested("a"))
+    post.wait(ActionEnded, lambda message: message.text == "goes on")
+    running.wish(LaunchRequested(RunConfig()))
+    assert post.wait(LaunchEnded).run_id == "new"
+
+
+def test_after_the_end_nothing_is_posted_and_no_child_lives(running, post, monkeypatch):
+    processes = []
+
+    def start(draft):
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", "import time; time.sleep(60)"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        )
+        return processes[-1]
+
+    monkeypatch.setattr(core_calls, "start_data_report", start)
+    running.wish(DataWanted(RunConfig()))
+    while not processes:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    running.stop()
+    assert processes[0].wait(10) == -9
+    time.sleep(0.2)
+    before = len(post.messages)
+    time.sleep(0.3)
+    assert len(post.messages) == before
+
+
+def test_a_worker_survives_what_it_stumbles_over():
+    seen, troubles, done = [], [], threading.Event()
+
+    def work(item):
+        if item == "bad":
+            raise ConfigError("x", 1, "use 2")
+        seen.append(item)
+        done.set()
+
+    worker = Newest("test", work, troubles.append)
+    worker.ask("bad")
+    while not troubles:
+        time.sleep(0.01)
+    worker.ask("good")
+    assert done.wait(10)
+    assert seen == ["good"]
+    worker.stop()
