@@ -116,10 +116,20 @@ def document_attention(
             settings |= {"softcap": softcap, "sink_H": s_aux}
         outputs = [attend(*document, **settings) for document in documents]
         return torch.cat(outputs, dim=2).transpose(1, 2), None
+    if softcap is not None or s_aux is not None:
+        output = _plain(
+            query_BHTE,
+            key_BKTE,
+            value_BKTE,
+            scaling=scaling,
+            dropout=dropout,
+            window=sliding_window,
+            softcap=softcap,
+            sink_H=s_aux,
+        )
+        return output.transpose(1, 2), None
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    if softcap is not None:
-        raise ValueError("softcap without document arguments; set attn_implementation to eager")
     output, _ = sdpa_attention_forward(
         module,
         query_BHTE,
@@ -221,7 +231,10 @@ def _plain(
     softcap: float | None,
     sink_H: Tensor | None,
 ) -> Tensor:
-    """One document step by step, for what fused kernels cannot do: soft caps and sinks."""
+    """One document step by step, for what fused kernels cannot do: soft caps and sinks.
+
+    Queries may be fewer than keys: then they are the document's last tokens.
+    """
     tokens = query_BHTE.shape[2]
     groups = query_BHTE.shape[1] // key_BKTE.shape[1]
     key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key_BKTE, value_BKTE))
@@ -229,12 +242,13 @@ def _plain(
     scores = query_BHTE @ key.transpose(2, 3) * scale
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
-    mask = _causal_mask(tokens, window or tokens, scores.device)
+    seen = key.shape[2]
+    mask = _causal_mask(seen, window or seen, scores.device)[seen - tokens :]
     scores = scores.float().masked_fill(~mask, float("-inf"))
     if sink_H is not None:
         sinks = sink_H.float().reshape(1, -1, 1, 1).expand(scores.shape[0], -1, tokens, 1)
         scores = torch.cat([scores, sinks], dim=-1)
-    shares = torch.softmax(scores, dim=-1)[..., :tokens].to(value.dtype)
+    shares = torch.softmax(scores, dim=-1)[..., :seen].to(value.dtype)
     return nn.functional.dropout(shares, p=dropout, training=dropout > 0) @ value
 
 

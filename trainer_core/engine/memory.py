@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of glibc's mallopt. Source: malloc.h of glibc."""
@@ -42,6 +44,8 @@ def peak_memory_bytes(device: torch.device) -> int | None:
     None where the kernel does not tell.
     """
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.max_memory_reserved(device)
     # Not getrusage: its peak survives exec, so a large parent would show in a small child.
     try:

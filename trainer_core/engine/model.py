@@ -27,6 +27,7 @@ TINY_SHAPE = ModelShape(
     heads=6,
     key_value_heads=6,
     feed_forward_width=768,
+    head_width=32,
     vocabulary=2_048,
     context=1_024,
 )
@@ -133,21 +134,21 @@ def shape_of(config: PreTrainedConfig, model: nn.Module | None = None) -> ModelS
     head = _head_of(network)
     embedding = cast(Any, network).get_input_embeddings()
     tied = head is not None and head.weight is embedding.weight
-    matrices = {
-        id(parameter): parameter.numel()
-        for name, parameter in network.named_parameters()
-        if parameter.dim() >= 2 and parameter is not embedding.weight and "wpe" not in name
-    }
+    # Looked up, not multiplied: token and position embeddings.
+    tables = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
+    matrices = [p for p in network.parameters() if p.dim() >= 2 and id(p) not in tables]
     width, heads = text.hidden_size, text.num_attention_heads
     inner = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width
     return ModelShape(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        matmul_parameters=sum(matrices.values()) + (embedding.weight.numel() if tied else 0),
+        matmul_parameters=sum(p.numel() for p in matrices)
+        + (embedding.weight.numel() if tied else 0),
         layers=text.num_hidden_layers,
         width=width,
         heads=heads,
         key_value_heads=getattr(text, "num_key_value_heads", None) or heads,
         feed_forward_width=inner,
+        head_width=getattr(text, "head_dim", None) or width // heads,
         vocabulary=text.vocab_size,
         context=getattr(text, "max_position_embeddings", None) or 2**31,
         gated=any("gate_proj" in name for name, _ in network.named_modules()),
@@ -155,10 +156,31 @@ def shape_of(config: PreTrainedConfig, model: nn.Module | None = None) -> ModelS
     )
 
 
+def fresh_config(shape: ModelShape) -> PreTrainedConfig:
+    """Return a GPT-2 configuration of a shape, as the Cerebras-GPT family sets its details."""
+    from transformers import GPT2Config
+
+    return GPT2Config(
+        vocab_size=shape.vocabulary,
+        n_positions=shape.context,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        n_inner=shape.feed_forward_width,
+        activation_function="gelu",
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=shape.vocabulary - 1,
+        eos_token_id=shape.vocabulary - 1,
+    )
+
+
 def blocks_of(model: nn.Module) -> list[nn.Module]:
-    """Return the transformer blocks: the members of the longest list of equal modules."""
-    lists = [list(module) for module in model.modules() if isinstance(module, nn.ModuleList)]
-    return max(lists, key=len, default=[])
+    """Return the transformer blocks, outermost first: what is sharded, compiled and recomputed."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
 def check_vocabulary(
@@ -222,24 +244,7 @@ def _fresh_model(
     dtype: torch.dtype,
     tokenizer: PreTrainedTokenizerBase | None,
 ) -> nn.Module:
-    from transformers import GPT2Config
-
-    if source.config is not None:
-        config = source.config
-    else:
-        shape = source.shape or TINY_SHAPE
-        config = GPT2Config(
-            vocab_size=shape.vocabulary,
-            n_positions=shape.context,
-            n_embd=shape.width,
-            n_layer=shape.layers,
-            n_head=shape.heads,
-            n_inner=shape.feed_forward_width,
-            activation_function="gelu",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-        )
+    config = source.config or fresh_config(source.shape or TINY_SHAPE)
     if tokenizer is not None:
         config.bos_token_id = tokenizer.bos_token_id or tokenizer.eos_token_id
         config.eos_token_id = tokenizer.eos_token_id

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import pickle
 import secrets
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import torch
 
 from trainer_core.engine import attention as document_attention
+from trainer_core.engine.data.hub import hub_error
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
 from trainer_core.plan.types import ModelShape
@@ -62,6 +67,17 @@ def find_source(name: str, *, from_scratch: bool) -> Source:
     return _from(found, from_scratch)
 
 
+def check_source(name: str, *, from_scratch: bool) -> None:
+    """Find a model and read its configuration, before anything slow is begun.
+
+    Raises:
+        UserError: If it cannot be had.
+    """
+    source = find_source(name, from_scratch=from_scratch)
+    if not source.fresh and source.gguf_file is None:
+        _read_config(name, source.location or name)
+
+
 def load_weights(
     source: Source, *, dtype: torch.dtype, device: torch.device, attention: str | None = None
 ) -> Any:
@@ -76,10 +92,10 @@ def load_weights(
     Raises:
         UserError: If the weights are not there, not reachable or not readable.
     """
-    location = source.location
+    location = source.location or source.name
     if source.gguf_file is not None:
-        location = str(converted_gguf(Path(source.location or ".") / source.gguf_file))
-    config = _read_config(source.name, location or source.name)
+        location = str(converted_gguf(Path(location) / source.gguf_file))
+    config = _read_config(source.name, location)
     model_class = model_class_of(config)
     try:
         model = model_class.from_pretrained(
@@ -87,12 +103,17 @@ def load_weights(
             config=config,
             dtype=dtype,
             attn_implementation=attention or attention_for(model_class),
-            use_safetensors=None,
             weights_only=True,
+            local_files_only=not hub_wanted(location),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise _not_to_be_had(source.name, error) from error
     return model.to(device)
+
+
+def hub_wanted(location: str) -> bool:
+    """Whether weights may come over the network: a hub id, and the hub answers."""
+    return not Path(location).is_dir() and hub_answers()
 
 
 def load_adapter(folder: Path, *, dtype: torch.dtype, device: torch.device) -> Any:
@@ -193,23 +214,55 @@ def _from(source: Source, from_scratch: bool) -> Source:
 
 
 def _read_config(name: str, location: str) -> Any:
+    """Read a configuration: from disk where it is there, else from the hub if that answers."""
     from transformers import AutoConfig
 
+    local = Path(location).is_dir()
     try:
-        return AutoConfig.from_pretrained(location, trust_remote_code=False)
+        try:
+            return AutoConfig.from_pretrained(
+                location, trust_remote_code=False, local_files_only=True
+            )
+        except OSError:
+            if local or not hub_answers():
+                raise
+            return AutoConfig.from_pretrained(location, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _not_to_be_had(name, error) from error
 
 
+def hub_answers(timeout_seconds: float = 3.0) -> bool:
+    """Whether the hub can be reached at all; the hub's library tries for half a minute.
+
+    Behind a proxy nothing can be told from here, so the answer is yes.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout_seconds).close()
+    except OSError:
+        return False
+    return True
+
+
 def _not_to_be_had(name: str, error: Exception) -> UserError:
-    if Path(name).is_dir():
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return UserError(f"{name}: the model folder cannot be read: {first}")
     if "trust_remote_code" in str(error):
         return UserError(
             f"{name} needs its own program code, which is never run; choose another model"
         )
-    return UserError(
-        f"{name}: its weights are not on this machine and the hub did not give them; "
-        "use --from-scratch for fresh weights, or name a local folder"
+    if Path(name).is_dir():
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0][:300] if lines else type(error).__name__
+        return UserError(
+            f"{name}: the model folder cannot be read: {reason}; "
+            "use a folder that save_pretrained wrote"
+        )
+    return hub_error(
+        "model", name, error, "use --from-scratch for fresh weights, or name a local folder"
     )

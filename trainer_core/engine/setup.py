@@ -22,6 +22,7 @@ from trainer_core.engine.model import LoadedModel, blocks_of, load_model
 from trainer_core.engine.objective import METHOD, Objective
 from trainer_core.engine.optimizer import build_optimizer
 from trainer_core.engine.precision import Numerics, choose_numerics
+from trainer_core.engine.pretrained import check_source
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.settled import Settled, settle_length, settle_steps
 from trainer_core.errors import UserError
@@ -66,6 +67,7 @@ def build(
         UserError: If something the user can mend is in the way.
     """
     numerics = choose_numerics(config.precision, device)
+    check_source(config.model, from_scratch=config.from_scratch)
     tokenizer = load_tokenizer(config.model)
     config = settle_length(config)
     data = prepare(config, tokenizer, report=reporter.phase)

@@ -1,0 +1,60 @@
+"""Parts of a run are built in order, and a checkpoint of another run is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer_core.engine import setup
+from trainer_core.engine.checkpoint import VerifiedCheckpoint
+from trainer_core.engine.distributed import World
+from trainer_core.engine.precision import choose_numerics
+from trainer_core.engine.rank import read_config
+from trainer_core.engine.reporting import Reporter
+from trainer_core.engine.settled import settle_steps
+from trainer_core.errors import UserError
+from trainer_core.run.config import RunConfig
+
+CPU = torch.device("cpu")
+
+
+def test_a_run_is_built_from_its_folder(make_run, read_events):
+    folder = make_run(parallel={"recomputation": "blocks"})
+    reporter = Reporter(folder, rank=0, attempt=1)
+    parts = setup.build(read_config(folder), folder, world=World(), device=CPU, reporter=reporter)
+    reporter.close()
+    parts.train_feed.close()
+    assert parts.checkpoint is None
+    assert parts.settled.sequences == len(parts.train_feed.feed.rows)
+    assert parts.eval_feed is not None
+    assert parts.model.is_gradient_checkpointing
+    names = [event["name"] for event in read_events(folder, "phase")]
+    assert names[-1] == "loading"
+    assert "tokenizing" in names
+
+
+def test_a_checkpoint_of_other_data_is_refused():
+    settled = settle_steps(
+        RunConfig(sequence_length=64, steps=3), sequences=10, world_size=1, device=CPU
+    )
+    extra = settled.position_facts()
+    same = VerifiedCheckpoint(step=2, path=Path("x"), extra=extra)
+    setup.check_same_run(same, settled, settled.config)
+    setup.check_same_run(None, settled, settled.config)
+    other = VerifiedCheckpoint(step=2, path=Path("x"), extra=extra | {"sequences": 9})
+    with pytest.raises(UserError, match="sequences 9"):
+        setup.check_same_run(other, settled, settled.config)
+
+
+def test_an_architecture_that_cannot_recompute_is_refused():
+    class Stubborn:
+        supports_gradient_checkpointing = False
+
+    with pytest.raises(UserError, match="recomputation"):
+        setup.recompute_blocks(Stubborn())
+
+
+def test_a_cpu_has_no_kernel_for_documents():
+    assert not setup.uses_kernel(CPU, choose_numerics("bf16", CPU))
