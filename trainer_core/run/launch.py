@@ -20,7 +20,7 @@ from trainer_core.foreign_text import show
 from trainer_core.plan.draft import DraftVerdict, verdict_for
 from trainer_core.run.catalog import ModelEntry, require_model
 from trainer_core.run.check import check
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config import ParallelConfig, RunConfig
 from trainer_core.run.config_file import dump_config, override
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.directory import RunDirectory, create_run, read_exit, remove_run, write_config
@@ -60,7 +60,7 @@ def prepared(config: RunConfig) -> RunConfig:
         UserError: Wrong fields, an unknown or unreachable model, a size that does not fit, data
             that cannot be read.
     """
-    config = with_absolute_paths(config)
+    config = with_absolute_paths(_with_worker(config))
     errors = check(config)
     if errors:
         raise ConfigErrors(errors)
@@ -89,7 +89,11 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
     if record is not None and record.state == "finished":
         raise UserError(f"run {directory.id} has finished; start a new run from its model instead")
     if size is not None:
-        config = override(directory.config(), {"size": size, "devices": ""})
+        # What another number of devices changes is chosen anew; the rest stays as it was.
+        before = msgspec.structs.replace(
+            directory.config(), devices=(), micro_batch_size=None, parallel=ParallelConfig()
+        )
+        config = override(before, {"size": size})
         errors = check(config)
         if errors:
             raise ConfigErrors(errors)
@@ -100,6 +104,12 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
 def worker_python(config: RunConfig) -> str | None:
     """Return the interpreter whose torch trains; None is our own."""
     return config.worker.python or os.environ.get("MOAI_TUI_WORKER_PYTHON") or None
+
+
+def _with_worker(config: RunConfig) -> RunConfig:
+    """Write the interpreter of the environment down: a resume may come from another shell."""
+    worker = msgspec.structs.replace(config.worker, python=worker_python(config))
+    return msgspec.structs.replace(config, worker=worker)
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:
@@ -151,7 +161,7 @@ def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
         config = msgspec.structs.replace(config, size=size.label)
     draft = verdict_for(config, inventory.devices, report)
     _refuse_what_cannot_work(draft)
-    return draft.config
+    return draft.ready
 
 
 def _refuse_what_cannot_work(draft: DraftVerdict) -> None:

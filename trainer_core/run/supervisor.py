@@ -25,12 +25,15 @@ from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
 from trainer_core.run.durable import sync_folder
 from trainer_core.run.event_log import EventReader, EventWriter, last_row
 from trainer_core.run.events import (
+    AnyEvent,
     Event,
     Notice,
+    Phase,
     Queued,
     RankDied,
     Restarted,
     RunEnded,
+    RunStarted,
     StateChanged,
 )
 from trainer_core.run.heartbeat import ProgressWatch
@@ -83,7 +86,11 @@ class Supervisor:
         """Supervise the run to its end; returns the exit code of the exit record."""
         if not self._take_lock():
             return 1
-        self._open()
+        try:
+            self._open()
+        except UserError as error:
+            self._report(f"{error}\n".encode())
+            return 2
         self._report(STARTED)
         try:
             outcome = self._run_attempts()
@@ -118,6 +125,7 @@ class Supervisor:
         return False
 
     def _open(self) -> None:
+        self._config = self.directory.config()
         os.set_blocking(self._wakeup, False)
         os.set_blocking(self._wakeup_end, False)
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
@@ -132,14 +140,12 @@ class Supervisor:
         kill_leftovers(self.directory.id)
         self._events = EventWriter(self.directory.supervisor_events_path, attempt)
         self._reader = EventReader(self.directory.path)
-        self._config = self.directory.config()
         self._base = base_summary(self.directory)
         self._desk = RequestDesk(self.directory.path, self._tell)
         self._change("starting")
         if attempt > 1:
             self._follow()
-            checkpoints = self._view.checkpoints
-            self._tell(Restarted(from_step=checkpoints[-1].step if checkpoints else None))
+            self._say_restarted()
         sync_folder(self.directory.path)
 
     def _end(self, outcome: Outcome) -> None:
@@ -202,8 +208,8 @@ class Supervisor:
             if self._desk.stopping:
                 return False
         self._events.attempt += 1
-        checkpoints = self._view.checkpoints
-        self._tell(Restarted(from_step=checkpoints[-1].step if checkpoints else None))
+        self._say_restarted()
+        self._change("starting")
         return True
 
     def _wait_for_devices(self) -> HeldDevices | None:
@@ -263,8 +269,11 @@ class Supervisor:
         events = self._reader.read_new()
         for event in events:
             self._view.apply(event)
-        if events and self._view.state == "starting" and self._view.phase is not None:
+        if self._view.state == "starting" and any(map(self._is_sign_of_work, events)):
             self._change("running")
+
+    def _is_sign_of_work(self, event: AnyEvent) -> bool:
+        return isinstance(event, Phase | RunStarted) and event.attempt == self._events.attempt
 
     def _hear(self, group: RankGroup | None) -> None:
         if self._flags.stop:
@@ -305,6 +314,10 @@ class Supervisor:
     def _tell(self, event: Event) -> None:
         self._events.write(event)
         self._events.sync()
+
+    def _say_restarted(self) -> None:
+        checkpoints = self._view.checkpoints
+        self._tell(Restarted(from_step=checkpoints[-1].step if checkpoints else None))
 
     def _change(self, state: str, reason: str | None = None) -> None:
         self._tell(StateChanged(state=state, reason=reason))

@@ -1,0 +1,27 @@
+"""`moai-tui attach RUN`: the dashboard, opened on one run."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+
+from moai_tui.commands.show import Run
+from moai_tui.commands.train import follow_run
+from trainer_core.run.directory import find_run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("attach")(attach)
+
+
+def attach(run: Run) -> None:
+    """Open the dashboard on a run; without a terminal, follow it as plain lines."""
+    directory = find_run(run)
+    from moai_tui.__main__ import can_draw, open_dashboard
+
+    if can_draw():
+        raise typer.Exit(open_dashboard(directory.id))
+    # Looking at a run is never owning it, whatever the terminal.
+    raise typer.Exit(follow_run(directory, owns=False, json=False, since=time.time()))

@@ -1,0 +1,47 @@
+"""`moai-tui resume RUN`: a stopped, failed or lost run goes on as the same run."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from moai_tui.commands.output import write_line
+from moai_tui.commands.run_lines import run_label
+from moai_tui.commands.show import Run
+from moai_tui.commands.train import started
+from trainer_core.run.directory import find_run
+from trainer_core.run.summarize import summarize
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("resume")(resume)
+
+
+def resume(
+    run: Run,
+    size: Annotated[str | None, typer.Option(help="Another accelerator size.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Own the run: INT, TERM and USR1 stop and save it.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
+) -> None:
+    """Continue a stopped, failed or lost run from its last checkpoint."""
+    directory = find_run(run)
+    before = summarize(directory)
+    since = time.time()
+    from trainer_core.run.launch import resume as resume_run
+
+    resume_run(directory, size)
+    if not json:
+        checkpoint = before.last_checkpoint_step
+        lost = (before.step or 0) - (checkpoint or 0)
+        write_line(
+            f"{run_label(before)} was {before.state} at step {before.step or 0}; it goes on from "
+            f"step {checkpoint or 0}" + (f", {lost} steps are done again." if lost > 0 else ".")
+        )
+    code = started(directory, detach=detach, foreground=foreground, json=json, since=since)
+    raise typer.Exit(code)
