@@ -59,12 +59,7 @@ def bind(inventory: Inventory, count: int, wanted: tuple[str, ...] = ()) -> Bind
         return _bind_named(inventory.devices, count, wanted)
     usable = [device for device in inventory.devices if device.permitted and not device.error]
     if count > len(usable):
-        raise ConfigError(
-            "size",
-            count,
-            f"choose a size of at most {len(usable)}",
-            f"it takes {count} devices and this machine offers {len(usable)}",
-        )
+        raise _too_many(count, len(usable), inventory.notes)
     idle = [device for device in usable if why_busy(device) is None]
     if len(idle) < count:
         return Waiting(reason=_waiting_sentence(usable, len(idle), count))
@@ -135,6 +130,15 @@ def find_device(devices: Sequence[DeviceSnapshot], text: str) -> DeviceSnapshot:
             raise ConfigError("devices", text, "name the device by its whole UUID")
     numbers = ", ".join(str(device.index) for device in devices) or "none"
     raise ConfigError("devices", text, f"use one of {numbers}, or a UUID of `moai-tui smi --json`")
+
+
+def _too_many(count: int, offered: int, notes: Sequence[str]) -> ConfigError:
+    """Say that the machine can never give so many, and which bound is to blame."""
+    need = f"{count} device{'s' if count > 1 else ''}"
+    why = f" ({'; '.join(notes)})" if notes else ""
+    problem = f"it takes {need} and this machine offers {offered or 'none'}{why}"
+    fix = f"choose a size of at most {offered}" if offered else "see `moai-tui doctor`"
+    return ConfigError("size", count, fix, problem)
 
 
 def _bind_named(

@@ -73,6 +73,16 @@ def test_more_than_there_is_is_said_at_once(card, cards) -> None:
         bind(Inventory(devices=lost), 3)
 
 
+def test_a_bound_that_leaves_nothing_is_blamed(card) -> None:
+    note = "CUDA_VISIBLE_DEVICES= permits none of the 1 devices"
+    shut = Inventory(devices=(card(0, permitted=False),), notes=(note,))
+    with pytest.raises(ConfigError) as raised:
+        bind(shut, 1)
+    assert str(raised.value) == (
+        f"size: it takes 1 device and this machine offers none ({note}); see `moai-tui doctor`"
+    )
+
+
 def test_near_devices_go_together(card) -> None:
     places = ["numa0/a", "numa1/b", "numa0/c", "numa1/b"]
     devices = [card(i, topology=tuple(place.split("/"))) for i, place in enumerate(places)]

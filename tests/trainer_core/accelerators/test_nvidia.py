@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -185,3 +189,32 @@ def test_without_the_drivers_library_its_binding_is_not_imported(monkeypatch) ->
     assert nvml.read() == ()
     assert nvml.nvml is None
     assert nvml.why_absent() == "NVIDIA: no driver (libnothing-here.so.1 not found)"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to build the driver with")
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_real_binding_reads_a_driver_library(tmp_path: Path, lost: bool) -> None:
+    source_file = _FIXTURE.with_name("fake_nvml.c")
+    built = tmp_path / nvidia.DRIVER_LIBRARY
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(built), str(source_file)], check=True)
+    code = (
+        "from trainer_core.accelerators.nvidia import NvidiaSource\n"
+        "import dataclasses, json, os\n"
+        "print(json.dumps([[dataclasses.asdict(d) for d in NvidiaSource().read()], os.getpid()]))"
+    )
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    if lost:
+        environment["LOST"] = "1"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+    )
+    (first, second), pid = json.loads(answer.stdout)
+    assert first["uuid"] == "GPU-0000"
+    assert first["memory_used_bytes"] == 600 * 2**20
+    assert first["utilization_percent"] == 5
+    assert first["memory_utilization_percent"] is None, "250 % is nonsense"
+    assert first["power_watts"] is None, "this driver does not know the getter"
+    assert first["location"] == "0000:3b:00.0"
+    assert [process["pid"] for process in first["processes"]] == [pid]
+    assert first["processes"][0]["memory_used_bytes"] == 5 * 2**30
+    assert second["error"] == ("GPU 1 lost: GPU is lost" if lost else None)
