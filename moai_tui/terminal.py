@@ -75,9 +75,10 @@ def hung_up(descriptor: int = 0) -> bool:
 
 
 def _write(text: str) -> None:
-    if sys.__stderr__ is not None:
-        sys.__stderr__.write(text)
-        sys.__stderr__.flush()
+    """Write past Python's buffer: a signal may come while that is being written."""
+    left = text.encode()
+    while left and sys.__stderr__ is not None:
+        left = left[os.write(sys.__stderr__.fileno(), left) :]
 
 
 def _leave_and_end(number: int, frame: FrameType | None) -> None:
