@@ -195,7 +195,8 @@ def _problem(file: DataFile, row: int | None, line: int | None, what: str, fix: 
 
 def _json_fault(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"is not valid JSON: {error.msg[0].lower()}{error.msg[1:]} at column {error.colno}"
+        what = error.msg.removesuffix(" at").removesuffix(" starting")
+        return f"is not valid JSON: {what[:1].lower()}{what[1:]} at column {error.colno}"
     return f"is not valid JSON: {error}"
 
 
