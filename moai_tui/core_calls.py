@@ -9,15 +9,18 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from moai_tui.messages import ActionEnded, DataReady, LaunchEnded, PlanReady
-from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show, show_line
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport
+
+if TYPE_CHECKING:
+    from trainer_core.accelerators.base import DeviceSnapshot
+    from trainer_core.run.config import RunConfig
+    from trainer_core.run.data_report import DataReport
 
 STOP_SECONDS = 20.0
 """How long a stop waits for the run's answer before it only says that it was asked."""
@@ -127,6 +130,8 @@ def start_data_report(draft: RunConfig) -> subprocess.Popen[bytes]:
 
 def data_answer(draft: RunConfig, process: subprocess.Popen[bytes]) -> DataReady:
     """Wait for the worker and return its report, or the one sentence it left."""
+    from trainer_core.run.data_report import DataReport
+
     output, errors = process.communicate()
     try:
         report = msgspec.json.decode(output, type=DataReport)

@@ -16,14 +16,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from moai_tui.messages import AcceleratorsRead
-from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
+
+if TYPE_CHECKING:
+    from trainer_core.accelerators.base import DeviceSnapshot
 
 DEADLINE_SECONDS = 5.0
 """A reading later than this beyond its beat is told to the user."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from textual.message import Message
 
@@ -31,9 +31,10 @@ from moai_tui.messages import (
     StopRequested,
     TroubleMet,
 )
-from trainer_core.run.config import RunConfig
-from trainer_core.run.summary import RunSummary
-from trainer_core.run.view import RunView
+
+if TYPE_CHECKING:
+    from trainer_core.run.config import RunConfig
+    from trainer_core.run.summary import RunSummary
 
 Post = Callable[[Message], object]
 Wanted = TypeVar("Wanted")
@@ -239,6 +240,7 @@ class Live:
         from trainer_core.run.directory import find_run
         from trainer_core.run.event_log import EventReader
         from trainer_core.run.summarize import ENDED_STATES, summarize
+        from trainer_core.run.view import RunView
 
         directory = find_run(run_id)
         reader, view = EventReader(directory.path), RunView()

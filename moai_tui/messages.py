@@ -7,16 +7,18 @@ is complete in itself, so nothing is lost when it is dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from trainer_core.accelerators.base import DeviceSnapshot
-from trainer_core.accelerators.occupancy import AcceleratorRow
-from trainer_core.plan.types import Verdict
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport
-from trainer_core.run.summary import RunSummary
-from trainer_core.run.view import RunView
+if TYPE_CHECKING:  # types only: loading them all costs a tenth of the start
+    from trainer_core.accelerators.base import DeviceSnapshot
+    from trainer_core.accelerators.occupancy import AcceleratorRow
+    from trainer_core.plan.types import Verdict
+    from trainer_core.run.config import RunConfig
+    from trainer_core.run.data_report import DataReport
+    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.view import RunView
 
 
 @dataclass

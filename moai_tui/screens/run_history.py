@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,7 +16,9 @@ from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.run_state import state_word
 from moai_tui.widgets.run_table import RunTable
 from moai_tui.widgets.title_line import TitleLine
-from trainer_core.run.summary import RunSummary
+
+if TYPE_CHECKING:
+    from trainer_core.run.summary import RunSummary
 
 ORDERS: tuple[tuple[str, Callable[[RunSummary], object] | None, bool], ...] = (
     ("newest first", None, False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -15,7 +15,9 @@ from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.signals import dashboard
 from moai_tui.widgets.run_state import LIVE, RESUMABLE, state_word
 from moai_tui.widgets.run_table import RunTable, run_title
-from trainer_core.run.summary import RunSummary
+
+if TYPE_CHECKING:
+    from trainer_core.run.summary import RunSummary
 
 
 class RunListScreen(Screen[None]):

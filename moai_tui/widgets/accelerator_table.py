@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.events import Resize
 
 from moai_tui import formatting
 from moai_tui.widgets.lines import Line, Lines, Piece, fit, line_width
 from moai_tui.widgets.meter import History, bar, history_line, load_style
-from trainer_core.accelerators.base import DeviceSnapshot
-from trainer_core.accelerators.binding import why_busy
-from trainer_core.accelerators.occupancy import AcceleratorRow
 from trainer_core.foreign_text import show_line
+
+if TYPE_CHECKING:
+    from trainer_core.accelerators.base import DeviceSnapshot
+    from trainer_core.accelerators.occupancy import AcceleratorRow
 
 IDLE = "-"
 """What the platform prints for an accelerator that nobody holds."""
@@ -223,6 +225,8 @@ def _split(texts: Sequence[str], width: int, rows: Sequence[AcceleratorRow]) -> 
 
 
 def _holder_word(device: DeviceSnapshot, own_runs: dict[str, str]) -> str:
+    from trainer_core.accelerators.binding import why_busy
+
     if device.error:
         return "lost"
     runs = {device.held_by, *(process.run_id for process in device.processes)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from moai_tui.widgets.lines import Piece
-from trainer_core.run.summary import RunSummary
+
+if TYPE_CHECKING:
+    from trainer_core.run.summary import RunSummary
 
 SYMBOLS: dict[str, tuple[str, str]] = {
     "queued": ("◌", "muted"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
@@ -15,7 +15,9 @@ from moai_tui import formatting
 from moai_tui.widgets.lines import Line, Lines, Piece, fit
 from moai_tui.widgets.run_state import LIVE, state_piece, state_word
 from trainer_core.foreign_text import show_line
-from trainer_core.run.summary import RunSummary
+
+if TYPE_CHECKING:
+    from trainer_core.run.summary import RunSummary
 
 NARROW, MEDIUM, WIDE = 74, 110, 140
 """Cells from which model and dataset share a column, have one each, and times are told twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.events import Resize
 
@@ -10,8 +11,10 @@ from moai_tui import formatting
 from moai_tui.widgets.lines import Lines, Piece, fit, line_width
 from moai_tui.widgets.run_state import LIVE, state_piece
 from moai_tui.widgets.run_table import run_title
-from trainer_core.accelerators.base import DeviceSnapshot
-from trainer_core.run.summary import RunSummary
+
+if TYPE_CHECKING:
+    from trainer_core.accelerators.base import DeviceSnapshot
+    from trainer_core.run.summary import RunSummary
 
 
 class TruthLine(Lines):
