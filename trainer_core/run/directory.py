@@ -250,7 +250,8 @@ def _write_folder(root: Path, config: RunConfig) -> RunDirectory:
     try:
         for folder in (aside.control_path, aside.heartbeat_path, aside.logs_path):
             folder.mkdir(mode=0o700)
-        write_config(aside, config)
+        # The name stands in `meta.yaml` alone: the same file starts the run a second time.
+        write_config(aside, msgspec.structs.replace(config, name=None))
         meta = RunMeta(name=config.name, created=now, host=socket.gethostname())
         write_whole(aside.meta_path, _yaml(msgspec.to_builtins(meta)))
         final = RunDirectory(root / run_id)
