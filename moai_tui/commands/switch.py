@@ -69,8 +69,13 @@ def switched(pool: AcceleratorPool, number: int) -> AcceleratorPool:
     """Give the current accelerator the size with this number of the menu.
 
     Raises:
-        UserError: No such number, a size this machine cannot form, or a MoAI machine's own.
+        UserError: No such number, a size this machine cannot form, or the platform's refusal.
     """
+    if pool.on_platform:
+        from trainer_core.accelerators.moai_switch import switch_model
+
+        switch_model(size_numbered(pool, number))
+        return AcceleratorPool.load(read_devices().devices)
     return pool.switch(pool.current.index, size_numbered(pool, number))
 
 

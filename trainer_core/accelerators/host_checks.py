@@ -133,6 +133,6 @@ def _logind_settings(root: Path) -> dict[str, str]:
             continue
         for line in text.splitlines():
             name, equals, value = line.partition("=")
-            if equals and not line.lstrip().startswith(("#", ";")):
+            if equals:  # a comment's name begins with its mark, so nobody asks for it
                 settings[name.strip().lower()] = value.strip()
     return settings

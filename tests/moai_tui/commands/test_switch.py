@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from moai_tui.commands import switch
+from trainer_core.accelerators import moai_switch
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 
@@ -88,6 +89,22 @@ def test_a_size_that_cannot_be_formed_changes_nothing(capsys, monkeypatch, tmp_p
     facts = json.loads(capsys.readouterr().out)
     assert facts["current"] == "Small.80GB"
     assert facts["sizes"][3]["cannot_be_formed"] == "needs 8 devices, this machine has 1 device"
+
+
+def test_on_a_moai_machine_the_platforms_own_menu_is_answered(
+    capsys, monkeypatch, tmp_path
+) -> None:
+    path = tmp_path / "platform.json"
+    device = {"kind": "moai", "model": "Small.64GB", "current": True}
+    path.write_text(json.dumps({"devices": [device]}))
+    monkeypatch.setenv("MOAI_TUI_SCRIPTED_DEVICES", str(path))
+
+    def switch_model(size) -> None:
+        path.write_text(json.dumps({"devices": [{**device, "model": size.label}]}))
+
+    monkeypatch.setattr(moai_switch, "switch_model", switch_model)
+    assert switch.run(["8"]) == 0
+    assert '"4xLarge.2048GB".' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["0"], ["14"], ["x"], ["1", "2"], ["--nope"], ["-1"]])
