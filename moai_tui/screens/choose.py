@@ -42,9 +42,13 @@ class ChooseScreen(ModalScreen[Picked | None]):
         width: 76; max-width: 100%; height: auto; max-height: 90%;
         border: round $border; background: $surface; padding: 0 1;
     }
-    ChooseScreen Input { background: $surface; margin-bottom: 1; }
-    ChooseScreen OptionList { height: auto; max-height: 30; border: none; padding: 0;
-        background: $surface; }
+    ChooseScreen Input, ChooseScreen Input:focus {
+        height: 1; border: none; padding: 0; background: $surface; margin-bottom: 1;
+    }
+    ChooseScreen OptionList, ChooseScreen OptionList:focus {
+        height: auto; max-height: 60vh; border: none; padding: 0; background: $surface;
+        text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1;
+    }
     ChooseScreen Lines { margin-top: 1; height: 1; }
     """
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
 from textual.reactive import Reactive, reactive
 from textual.screen import Screen
@@ -33,11 +33,9 @@ from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.signals import dashboard
 from moai_tui.widgets.action_line import ActionLine
 from moai_tui.widgets.advanced_form import AdvancedForm
-from moai_tui.widgets.batch_form import BatchForm
 from moai_tui.widgets.catalog_choices import dataset_choices, model_choices
 from moai_tui.widgets.compact_panel import CompactPanel
 from moai_tui.widgets.data_preview import DataPreview
-from moai_tui.widgets.dataset_form import DatasetForm
 from moai_tui.widgets.field_help import FieldHelp
 from moai_tui.widgets.field_row import FieldRow
 from moai_tui.widgets.form_part import FormPart
@@ -50,15 +48,13 @@ from moai_tui.widgets.form_state import (
     verdict_problems,
     without,
 )
-from moai_tui.widgets.identity_form import IdentityForm
 from moai_tui.widgets.key_line import KeyLine
-from moai_tui.widgets.length_form import LengthForm
-from moai_tui.widgets.model_form import ModelForm
 from moai_tui.widgets.path_input import PathInput
-from moai_tui.widgets.size_picker import SizePicker
+from moai_tui.widgets.run_form import RunForm
 from moai_tui.widgets.title_line import TitleLine
-from moai_tui.widgets.verdict_panel import VerdictPanel
+from moai_tui.widgets.verdict_panel import VerdictPanel, mend_of
 from trainer_core.run.config import RunConfig
+from trainer_core.run.config_file import override
 from trainer_core.run.fields import value_of, with_value
 from trainer_core.run.train_command import train_command
 
@@ -93,19 +89,17 @@ class NewRunScreen(Screen[None]):
         Binding("escape", "back", "Back", id="form.back", tooltip="Leave the form"),
         Binding("ctrl+o,f4", "advanced", "Advanced", id="form.advanced", tooltip="More fields"),
         Binding("ctrl+t,f3", "page", "Verdict or data", id="form.page", tooltip="Other page"),
+        Binding("ctrl+g,f6", "mend", "Make it fit", id="form.mend", tooltip="Take the advice"),
         Binding("ctrl+y,f8", "command", "Command", id="form.command", tooltip="Copy the command"),
     ]
 
     DEFAULT_CSS = """
     NewRunScreen #columns { height: auto; }
-    NewRunScreen #form { height: auto; width: 3fr; scrollbar-size-vertical: 1; padding: 0 1; }
-    NewRunScreen #actions { height: 1; padding: 0 0 0 18; }
+    NewRunScreen RunForm { width: 3fr; }
     NewRunScreen VerdictPanel { display: none; width: 2fr; height: 100%; padding: 0 1; }
     NewRunScreen DataPreview { display: none; height: 1fr; padding: 0 1; }
     NewRunScreen CompactPanel { height: 1fr; padding: 0 1; }
-    NewRunScreen AdvancedForm { display: none; }
-    NewRunScreen.-advanced AdvancedForm { display: block; }
-    NewRunScreen.-advanced #columns, NewRunScreen.-advanced #form { height: 1fr; }
+    NewRunScreen.-advanced #columns, NewRunScreen.-advanced RunForm { height: 1fr; }
     NewRunScreen.-advanced CompactPanel, NewRunScreen.-advanced DataPreview { height: 8; }
     NewRunScreen.-wide VerdictPanel, NewRunScreen.-wide DataPreview { display: block; }
     NewRunScreen.-wide CompactPanel { display: none; }
@@ -133,20 +127,12 @@ class NewRunScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, form with what it would take beside or below it, help, keys."""
-        bound = {"state": NewRunScreen.state}
         yield TitleLine("new run")
         with Horizontal(id="columns"):
-            with VerticalScroll(id="form", can_focus=False):
-                for part in (ModelForm, DatasetForm, SizePicker, BatchForm, LengthForm):
-                    yield part().data_bind(**bound)
-                yield IdentityForm().data_bind(**bound)
-                with Horizontal(id="actions"):
-                    yield ActionLine("Start", "ctrl+s", id="start", classes="-strong")
-                    yield ActionLine("▸ Advanced", "ctrl+o", id="unfold")
-                yield AdvancedForm().data_bind(**bound)
-            yield VerdictPanel().data_bind(**bound)
-        yield DataPreview().data_bind(**bound)
-        yield CompactPanel().data_bind(**bound)
+            yield RunForm().data_bind(NewRunScreen.state)
+            yield VerdictPanel().data_bind(NewRunScreen.state)
+        yield DataPreview().data_bind(NewRunScreen.state)
+        yield CompactPanel().data_bind(NewRunScreen.state)
         yield FieldHelp()
         yield KeyLine(KEYS)
 
@@ -166,7 +152,7 @@ class NewRunScreen(Screen[None]):
         self._ask_for_plan()
         if self.state.report is None or self.state.report.errors:
             self._ask_for_data()
-        self.query(FieldRow).first(FieldRow).editor.focus()
+        self._form.focus_first()
 
     def on_resize(self, event: Resize) -> None:
         """Verdict and data stand beside the form where there is room."""
@@ -184,11 +170,14 @@ class NewRunScreen(Screen[None]):
             self._explain_focused()
             return
         self._misread.pop(event.field, None)
+        self._take(with_value(self.state.draft, event.field, event.value), event.field)
+
+    def _take(self, draft: RunConfig, field: str) -> None:
+        """Make this the draft and ask what it would take."""
         before = self.state.draft
-        draft = with_value(before, event.field, event.value)
         if draft == before:
             return
-        problems = without(self.state.problems, event.field)
+        problems = without(self.state.problems, field)
         self.state = replace(self.state, draft=draft, problems=problems)
         if data_key(draft) != data_key(before):
             self._restart_data_timer()
@@ -248,7 +237,7 @@ class NewRunScreen(Screen[None]):
 
     def _accelerators_read(self, message: AcceleratorsRead) -> None:
         if device_key(message.devices) != device_key(self.state.devices):
-            self.state = replace(self.state, devices=message.devices)
+            self.state = replace(self.state, devices=message.devices, notes=message.notes)
             self._ask_for_plan()
 
     def _tick(self, now: float) -> None:
@@ -278,30 +267,18 @@ class NewRunScreen(Screen[None]):
             self._ask_for_plan()
             return
         self._start_waits = False
-        wrong = self._first_wrong()
+        wrong = self._form.topmost(dict(self.state.problems) | self._misread)
         if wrong is not None:
             self.call_later(self._refuse, *wrong)
             return
         self._launching = True
-        self.query_one("#start", ActionLine).show("starting …")
+        self._form.show_start("starting …")
         self._say("starting: making the run folder, checking, handing over to the supervisor …")
         self.post_message(LaunchRequested(self.state.draft))
 
-    def _first_wrong(self) -> tuple[str, str] | None:
-        """Return the topmost wrong field and its sentence; the field is "" for the whole draft."""
-        problems = dict(self.state.problems) | self._misread
-        for part in self.query(FormPart):
-            for spec in part.SPECS:
-                if spec.name in problems:
-                    return spec.name, problems[spec.name]
-        return next(iter(problems.items()), None)
-
     async def _refuse(self, field: str, sentence: str) -> None:
-        if any(spec.name == field for spec in AdvancedForm.SPECS):
-            await self._unfold()
-        row = self._row(field)
-        if row is not None:
-            row.editor.focus()
+        row = await self._form.go_to(field)
+        self.set_class(self._form.unfolded, "-advanced")
         label = row.spec.label if row is not None else field
         self.query_one(FieldHelp).say(f"✗ {label}: {sentence}" if label else f"✗ {sentence}", "bad")
 
@@ -309,7 +286,7 @@ class NewRunScreen(Screen[None]):
         if not isinstance(message, LaunchEnded) or not self._launching:
             return
         self._launching = False
-        self.query_one("#start", ActionLine).show("Start")
+        self._form.show_start("Start")
         if message.problem is not None:
             self._say(f"✗ {message.problem}", "bad")
             self.state = replace(
@@ -330,23 +307,22 @@ class NewRunScreen(Screen[None]):
     @on(ActionLine.Pressed, "#unfold")
     async def action_advanced(self) -> None:
         """Unfold the fields that seldom need a hand, or fold them away."""
-        if self.has_class("-advanced"):
-            self.query_one("#unfold", ActionLine).focus()
-            self.query_one("#unfold", ActionLine).show("▸ Advanced")
-            self.remove_class("-advanced")
-            return
-        await self._unfold()
-        self.query_one(AdvancedForm).query(FieldRow).first(FieldRow).editor.focus()
-
-    async def _unfold(self) -> None:
-        await self.query_one(AdvancedForm).unfold()
-        self.query_one("#unfold", ActionLine).show("▾ Advanced")
-        self.add_class("-advanced")
+        if self._form.unfolded:
+            self._form.fold()
+        else:
+            await self._form.go_to(AdvancedForm.SPECS[0].name)
+        self.set_class(self._form.unfolded, "-advanced")
 
     def action_page(self) -> None:
         """Show the other page, where there is room for one only."""
         panel = self.query_one(CompactPanel)
         panel.page = "data" if panel.page == "verdict" else "verdict"
+
+    def action_mend(self) -> None:
+        """Make the one change that the planner says would fit."""
+        mend = mend_of(self.state.verdict)
+        if mend is not None:
+            self._take(override(self.state.draft, dict([mend])), mend[0])
 
     def action_command(self) -> None:
         """Copy the command that starts the same run, and show it."""
@@ -389,8 +365,9 @@ class NewRunScreen(Screen[None]):
         elif isinstance(self.focused, ActionLine):
             self._say(ACTION_HELP[self.focused.id or ""], "muted")
 
-    def _row(self, field: str) -> FieldRow | None:
-        return next((row for row in self.query(FieldRow) if row.spec.name == field), None)
+    @property
+    def _form(self) -> RunForm:
+        return self.query_one(RunForm)
 
     def _say(self, text: str, style: str = "") -> None:
         self.query_one(FieldHelp).say(text, style)

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from moai_tui.formatting import count_text, whole_text
 from moai_tui.widgets.form_state import FormState
 from moai_tui.widgets.lines import Line, Piece, line_width
+from moai_tui.widgets.painted import cut
 from moai_tui.widgets.state_panel import StatePanel, flowed, heading, wrapped
 from trainer_core.foreign_text import show, show_line
 from trainer_core.run.data_report import DataReport, RenderedRow, RowError
@@ -43,27 +44,31 @@ def data_lines(state: FormState, width: int, height: int) -> list[Line]:
 
 def _facts(report: DataReport, state: FormState, width: int) -> list[Line]:
     about = "about " if report.estimated else ""
-    parts = [report.format, f"{about}{whole_text(report.train_rows)} rows to train on"]
-    parts += [f"{whole_text(report.eval_rows)} held out"] if report.eval_rows else []
+    held_out = f", {whole_text(report.eval_rows)} held out" if report.eval_rows else ""
+    parts = [report.format, f"{about}{whole_text(report.train_rows)} rows{held_out}"]
     if report.counted_tokens is not None:
         parts.append(
             f"{count_text(report.counted_tokens)} of {count_text(report.tokens)} tokens trained"
         )
     lines = wrapped(" · ".join(parts), width)
-    columns = ", ".join(_column(report, name) for name in report.columns)
-    more = [f"columns {columns}"] if columns else []
-    more += [f"prompts as {report.prompt_format}"] if report.prompt_format else []
+    more = [f"prompts as {report.prompt_format}"] if report.prompt_format else []
+    more += [f"columns {_columns(report)}"] if report.columns else []
     more += [report.licence] if report.licence else []
-    lines += wrapped(show_line(" · ".join(more), 400), width, "muted") if more else []
+    lines.append(((cut(show_line(" · ".join(more), 400), width), "muted"),))
     left_out = _left_out(report, state)
     if left_out:
         lines += wrapped(left_out, width, "warn", "! ")
     return lines
 
 
-def _column(report: DataReport, name: str) -> str:
-    role = next((role for role, column in report.column_roles.items() if column == name), None)
-    return name if role is None or role == name else f"{name} as {role}"
+def _columns(report: DataReport) -> str:
+    """Name the columns that are used with what they are used as, then count the others."""
+    used = [
+        column if role == column else f"{column} as {role}"
+        for role, column in report.column_roles.items()
+    ]
+    others = len(set(report.columns) - set(report.column_roles.values()))
+    return ", ".join(used or report.columns) + (f" and {others} more" if used and others else "")
 
 
 def _left_out(report: DataReport, state: FormState) -> str:

@@ -79,7 +79,7 @@ def number(text: str) -> float:
         WrongText: If it is none, or not finite.
     """
     try:
-        value = float(text.strip().replace(",", "."))
+        value = float(text.strip())
     except ValueError:
         raise WrongText(f"{text!r} is no number; write one like 3e-4") from None
     if not math.isfinite(value):
@@ -106,8 +106,10 @@ def shown(value: FieldValue) -> str:
 
 
 def _short(value: float) -> str:
-    """`0.0003` as `3e-4`: the field's own way of writing small rates."""
+    """Write a number in as few signs as read back as the same: `0.0003` is `3e-4`."""
     if value and abs(value) < 0.001:
         mantissa, exponent = f"{value:e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+        text = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    else:
+        text = f"{value:g}"
+    return text if float(text) == value else repr(value)

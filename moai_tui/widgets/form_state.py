@@ -35,6 +35,8 @@ class FormState:
     reading_seconds: float | None = None
     """How long the dataset is being read; None while it is not."""
     devices: tuple[DeviceSnapshot, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Bounds of this machine, one sentence each: a variable or an allocation that bars devices."""
     models: tuple[Choice, ...] = ()
     datasets: tuple[Choice, ...] = ()
 

@@ -54,9 +54,9 @@ class ModelForm(FormPart):
     def hint_of(self, field: str, state: FormState) -> str:
         """Say what was picked."""
         if field == "model":
-            return next(
-                (" · ".join(c.details) for c in state.models if c.value == state.draft.model), ""
-            )
+            choice = next((c for c in state.models if c.value == state.draft.model), None)
+            details = choice.details if choice is not None else ()
+            return " · ".join(details[:1] if state.draft.from_scratch else details)
         if field == "method":
             return next(c.details[0] for c in METHODS if c.value == state.draft.method)
         return "fresh weights, no download" if state.draft.from_scratch else "trained weights"

@@ -15,17 +15,19 @@ MARKS = {"fits": "✓", "tight": "~", "no": "✗", "cannot be formed": "–"}
 """Beside the word, so that the verdict is seen without colour."""
 
 
+CURRENT = Choice(value=None, label="current", details=("the size of the current accelerator",))
+
+
 def size_choices(verdict: Verdict | None) -> tuple[Choice, ...]:
     """List the sizes this machine can form, each with its verdict, peak and time.
 
-    The first choice leaves it to the planner; sizes that cannot be formed are one line.
+    The first choice takes the current accelerator's; sizes that cannot be formed are one line.
     """
     if verdict is None:
-        return (Choice(value=None, label="auto"),)
+        return (CURRENT,)
     formed = [size for size in verdict.sizes if size.verdict != "cannot be formed"]
     missing = len(SIZE_NAMES) - len(formed)
-    choices = [Choice(value=None, label="auto", details=("the fastest that fits",))]
-    choices += [_choice(size) for size in formed]
+    choices = [CURRENT, *(_choice(size) for size in formed)]
     if missing > 0:
         most = max((size.devices for size in formed), default=0)
         text = f"{missing} larger sizes need more than {most} device{'s' if most != 1 else ''}"
@@ -67,9 +69,9 @@ class SizePicker(FormPart):
         return choices
 
     def default_of(self, field: str, state: FormState) -> str:
-        """Show the planner's choice."""
+        """Show the current accelerator's size."""
         choice = state.verdict.choice if state.verdict is not None else None
-        return "auto" if choice is None else f"{choice.size} (auto)"
+        return "current" if choice is None else f"{choice.size} (current)"
 
     def hint_of(self, field: str, state: FormState) -> str:
         """Say the verdict in a word."""

@@ -42,7 +42,7 @@ class StatePanel(Painted):
 def heading(title: str, width: int, note: str = "") -> Line:
     """Return a rule with a title in it and a note at its end."""
     note = f" {note} " if note else ""
-    rule = "─" * max(0, width - cell_len(title) - cell_len(note) - 4)
+    rule = "─" * max(0, width - cell_len(title) - cell_len(note) - 3)
     return (("─ ", "faint"), (title, "strong"), (" " + rule, "faint"), (note, "muted"))
 
 
@@ -64,26 +64,25 @@ def flowed(pieces: Sequence[Piece], width: int, limit: int) -> list[Line]:
     lines: list[list[Piece]] = [[]]
     room = width
     for text, style in pieces:
-        for part in text.splitlines(keepends=True):
-            bare = part.rstrip("\r\n")
-            while bare:
-                head = _head(bare, room)
-                lines[-1].append((head, style))
-                bare, room = bare[len(head) :], room - cell_len(head)
-                if bare:
-                    lines.append([])
-                    room = width
-            if part != part.rstrip("\r\n"):
+        for place, part in enumerate(text.split("\n")):
+            if place:
                 lines.append([])
                 room = width
+            rest = part
+            while rest:
+                head = _head(rest, room)
+                lines[-1].append((head, style))
+                rest, room = rest[len(head) :], room - cell_len(head)
+                if rest:
+                    lines.append([])
+                    room = width
         if len(lines) > limit:
             break
     if len(lines) > limit:
         lines = lines[:limit]
-        cut = [(text.rstrip(), style) for text, style in lines[-1]] or [("", "")]
-        *whole, (text, style) = cut
+        *whole, (text, style) = lines[-1] or [("", "")]
         room = max(0, width - 2 - _width(whole))
-        lines[-1] = [*whole, (_head(text, room), style), (" …", "muted")]
+        lines[-1] = [*whole, (_head(text, room).rstrip(), style), (" …", "muted")]
     return [tuple(line) for line in lines]
 
 

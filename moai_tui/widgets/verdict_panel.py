@@ -9,7 +9,7 @@ from moai_tui.widgets.form_state import FormState
 from moai_tui.widgets.lines import Line, Piece
 from moai_tui.widgets.size_picker import MARKS
 from moai_tui.widgets.state_panel import StatePanel, heading, wrapped
-from trainer_core.plan.types import MemorySplit, Plan, SizeVerdict
+from trainer_core.plan.types import MemorySplit, Plan, SizeVerdict, Verdict
 
 STYLES = {"fits": "good", "tight": "warn", "no": "bad", "cannot be formed": "muted"}
 PARTS = (
@@ -36,6 +36,8 @@ def verdict_lines(state: FormState, width: int, height: int) -> list[Line]:
     if verdict is None:
         return lines or [(("predicting …", "muted"),)]
     choice = verdict.choice
+    if mend := mend_of(verdict):
+        lines.append((("ctrl+g", "key"), (f" set {mend[0]} to {mend[1]}, which fits", "")))
     if choice is None or choice.plan is None:
         return lines or wrapped(verdict.reason, width, "bad", "✗ ")
     roomy = height >= ROOMY_LINES
@@ -52,9 +54,15 @@ def verdict_lines(state: FormState, width: int, height: int) -> list[Line]:
     if verdict.runner_up is not None:
         cost = f": {verdict.runner_up_cost}" if verdict.runner_up_cost else ""
         lines += wrapped(f"next best {verdict.runner_up.size}{cost}", width, "muted")
-    for note in verdict.notes:
+    for note in (*verdict.notes, *state.notes):
         lines += wrapped(note, width, "warn", "! ")
     return lines
+
+
+def mend_of(verdict: Verdict | None) -> tuple[str, str] | None:
+    """Return field and text of the change that would fit, where the size does not."""
+    choice = verdict.choice if verdict is not None else None
+    return choice.mend if choice is not None and choice.verdict == "no" else None
 
 
 def device_memory_bytes(state: FormState) -> int | None:

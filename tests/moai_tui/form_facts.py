@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from moai_tui.messages import AcceleratorsRead, DataReady, PlanReady
+from moai_tui.widgets.field_spec import Choice
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.plan.types import MemorySplit, Plan, SizeVerdict, Verdict
 from trainer_core.run.config import RunConfig
@@ -93,6 +94,21 @@ REPORT = DataReport(
         )
     ),
 )
+MODELS = tuple(
+    Choice(value=id, label=id, details=(size, where), group=group)
+    for id, size, where, group in (
+        ("tiny", "2.37M parameters", "built in", "on this machine"),
+        ("smollm2-135m", "135M parameters", "weights are here", "on this machine"),
+        ("cerebras-gpt-111m", "111M parameters", "467 MiB download", "presets"),
+        ("cerebras-gpt-1.3b", "1.32B parameters", "4.99 GiB download", "presets"),
+        ("cerebras-gpt-13b", "12.9B parameters", "48.0 GiB download", "presets"),
+        ("llama-3.1-8b", "8.03B parameters", "15.0 GiB download, gated", "presets"),
+        ("qwen2.5-0.5b", "494M parameters", "942 MiB download", "presets"),
+        ("mistral-7b", "7.25B parameters", "13.5 GiB download", "presets"),
+        ("smollm2-1.7b", "1.71B parameters", "3.19 GiB download", "presets"),
+    )
+)
+"""A catalogue that is the same on every machine."""
 BROKEN_REPORT = msgspec.structs.replace(
     REPORT,
     source="notes.jsonl",

@@ -28,6 +28,7 @@ from moai_tui.widgets.compact_panel import CompactPanel
 from moai_tui.widgets.data_preview import DataPreview
 from moai_tui.widgets.field_help import FieldHelp
 from moai_tui.widgets.field_row import FieldRow
+from moai_tui.widgets.run_form import RunForm
 from moai_tui.widgets.verdict_panel import VerdictPanel
 from tests.moai_tui.form_facts import BROKEN_REPORT, VERDICT, data_for, devices, plan_for
 from trainer_core.run.config import RunConfig
@@ -338,6 +339,8 @@ async def test_advanced_fields_unfold_and_reach_the_draft(scripted_app) -> None:
         await desk.keys("ctrl+o")
         assert desk.app.focused is desk.row("devices").editor
         assert "0 idle" in desk.row("devices").render().plain
+        await desk.settle()
+        assert desk.row("devices").region.y == desk.form.query_one(RunForm).region.y
         await desk.write("devices", "0")
         assert desk.form.state.draft.devices == ("0",)
 
