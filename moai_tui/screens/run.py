@@ -122,8 +122,9 @@ class RunScreen(Screen[None]):
             self._accelerators_read(app.newest.accelerators)
 
     def on_screen_resume(self) -> None:
-        """Follow this run again when a screen above it is closed."""
+        """Follow this run again when a screen above it is closed, and catch up."""
         self.post_message(FollowWanted(self.run_id))
+        self._show_all()
 
     def on_resize(self, event: Resize) -> None:
         """Use the room there is."""
@@ -151,15 +152,15 @@ class RunScreen(Screen[None]):
             place = f"run {show_line(name, 80)}" if name else "run"
             self.query_one(TitleLine).show_title(place, self.run_id)
             self.refresh_bindings()
-        self._rearrange()
-        self._show_all()
+        if self._seen:
+            self._show_all()
 
     def _accelerators_read(self, message: AcceleratorsRead) -> None:
         self.query_one(DevicePanel).take(message.devices, message.error)
 
     def _clock_ticked(self, _now: float) -> None:
         """Only what moves with time is drawn again, and only while the run is live."""
-        if self._newest is not None and self._newest.summary.state in LIVE:
+        if self._seen and self._newest is not None and self._newest.summary.state in LIVE:
             facts = self._facts(self._newest)
             self.query_one(RunStatus).show(facts)
             for phases in self.query(PhaseList):
@@ -171,7 +172,13 @@ class RunScreen(Screen[None]):
             update.view, update.summary, update.log_lines, self._clock(), self._received
         )
 
+    @property
+    def _seen(self) -> bool:
+        """Whether the screen shows, perhaps below a dialog; if not, drawing would be for nobody."""
+        return self.is_current or self.app.screen.is_modal
+
     def _show_all(self) -> None:
+        self._rearrange()
         if self._newest is None:
             return
         update = self._newest

@@ -101,5 +101,6 @@ def hints_for(state: str | None, opened: int) -> Sequence[tuple[str, str]]:
     elif opened == 0:
         hints.append(("l", "log scale"))
     hints += [("y", "copy"), ("esc", "back"), ("?", "help")]
-    hints += [("left right", "values"), ("tab 1-4", "panels")]
+    hints += [("left right", "values")] if opened == 0 else []
+    hints.append(("tab 1-4", "panels"))
     return hints

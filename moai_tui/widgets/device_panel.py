@@ -37,10 +37,15 @@ class DevicePanel(Painted):
 
     def show(self, facts: RunFacts) -> None:
         """Take the run's peak memory, and which devices it holds."""
-        self._run = facts.summary
-        peak = facts.summary.peak_memory_bytes
-        self._peak = facts.view.peak_memory_bytes if peak is None else peak
-        self.repaint()
+        run = facts.summary
+        peak = (
+            facts.view.peak_memory_bytes if run.peak_memory_bytes is None else run.peak_memory_bytes
+        )
+        before = self._run.predicted_memory_bytes if self._run is not None else None
+        changed = self._run is None or (peak, run.predicted_memory_bytes) != (self._peak, before)
+        self._run, self._peak = run, peak
+        if changed:
+            self.repaint()
 
     def take(self, devices: tuple[DeviceSnapshot, ...], error: str | None) -> None:
         """Take one reading; only devices of this run are kept."""

@@ -31,7 +31,7 @@ class Glyphs:
     """Half a cell of a bar, or nothing where there is no such sign."""
     bar_rest: str
     levels: str
-    """Heights of a small history, from lowest to full."""
+    """Heights of a small history; the full block is left out, so that two rows never touch."""
     ellipsis: str
     separator: str
     arrow: str
@@ -60,7 +60,7 @@ UNICODE = Glyphs(
     bar="━",
     bar_half="╸",
     bar_rest="─",
-    levels="▁▂▃▄▅▆▇█",
+    levels="▁▂▃▄▅▆▇",
     ellipsis="…",
     separator="·",
     arrow="→",
@@ -89,7 +89,7 @@ ASCII = Glyphs(
     bar="#",
     bar_half="",
     bar_rest="-",
-    levels="_.:-=+*#",
+    levels="_.:-=*#",
     ellipsis="~",
     separator="-",
     arrow=">",

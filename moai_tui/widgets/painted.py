@@ -64,6 +64,7 @@ class Painted(Lines):
         if new == old:
             return
         self._lines = new
+        width, height = self.size
         regions: list[Region] = []
         for y in range(max(len(old), len(new))):
             before = old[y] if y < len(old) else ()
@@ -72,8 +73,8 @@ class Painted(Lines):
                 continue
             self._strips.pop(y, None)
             start, stop = changed_cells(before, after)
-            stop = min(stop, self.size.width)
-            if y < self.size.height and start < stop:
+            stop = min(stop, width)
+            if y < height and start < stop:
                 regions.append(Region(start, y, stop - start, 1))
         if regions and self.is_mounted:
             self.refresh(*regions)

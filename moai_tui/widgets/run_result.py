@@ -19,6 +19,8 @@ from trainer_core.foreign_text import show_line
 
 NAME_WIDTH = 15
 CAUSE_ROWS = 3
+TRY_PROMPT = "Return the sum of a list of numbers."
+"""A prompt to begin with; the user writes their own over it."""
 LOG_ROWS = 8
 
 
@@ -102,7 +104,7 @@ def copyables(facts: RunFacts) -> tuple[Copyable, ...]:
         items.append(Copyable("go on (R)", f"moai-tui resume {name}", "the command to go on"))
     if run.model_path is not None:
         items.append(Copyable("model", run.model_path, "the path of the model"))
-        command = f"moai-tui generate {name} --prompt '…'"
+        command = f"moai-tui generate {name} --prompt {shlex.quote(TRY_PROMPT)}"
         items.append(Copyable("try it", command, "the command to generate"))
     items.append(Copyable("repeat", f"moai-tui train {config}", "the command that repeats the run"))
     if run.state in {"failed", "lost"}:

@@ -188,7 +188,7 @@ async def test_what_one_would_retype_is_copied(scripted_app: type[ScriptedApp]) 
         folder = f"/home/ada/runs/{scripted_run.RUN_ID}"
         assert app.copied == [
             f"{folder}/model",
-            "moai-tui generate quiet-moai --prompt '…'",
+            "moai-tui generate quiet-moai --prompt 'Return the sum of a list of numbers.'",
             f"moai-tui train {folder}/config.yaml",
             "\n".join(scripted_run.LOG),
             f"moai-tui attach {scripted_run.RUN_ID}",

@@ -15,8 +15,8 @@ def history(values: list[float | None]) -> History:
 
 def test_low_and_high_have_their_signs() -> None:
     curve = history([0.0, 50.0, 100.0]).curve
-    assert strip_text(curve, 6, UNICODE, 0, 100) == "▁▅█   "
-    assert strip_text(curve, 3, ASCII, 0, 100) == "_=#"
+    assert strip_text(curve, 6, UNICODE, 0, 100) == "▁▄▇   "
+    assert strip_text(curve, 3, ASCII, 0, 100) == "_-#"
 
 
 def test_until_a_merge_only_the_newest_cell_changes() -> None:
@@ -35,11 +35,11 @@ def test_a_long_history_is_bounded_and_fills_at_least_half() -> None:
 
 def test_unknown_values_leave_no_sign() -> None:
     assert strip_text(history([None, None]).curve, 4, UNICODE, 0, 100) == "    "
-    assert strip_text(history([None, 100.0]).curve, 4, UNICODE, 0, 100) == "█   "
+    assert strip_text(history([None, 100.0]).curve, 4, UNICODE, 0, 100) == "▇   "
 
 
 def test_values_outside_stay_on_the_edge() -> None:
-    assert strip_text(history([-5.0, 500.0]).curve, 2, UNICODE, 0, 100) == "▁█"
+    assert strip_text(history([-5.0, 500.0]).curve, 2, UNICODE, 0, 100) == "▁▇"
 
 
 def test_limits_have_some_room() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moai_tui.widgets.glyphs import UNICODE
-from moai_tui.widgets.log_tail import LogTail
+from moai_tui.widgets.log_tail import LogTail, fresh_lines
 from tests.moai_tui.widget_app import WidgetApp, styles_of, text_of
 
 LINES = tuple(f"line {number}" for number in range(1, 31))
@@ -14,6 +14,29 @@ async def test_the_newest_line_is_at_the_bottom() -> None:
     async with WidgetApp(widget).run_test(size=(40, 6)):
         widget.show(LINES)
         assert widget.plain.split("\n")[1:] == [f"line {n}" for n in range(26, 31)]
+
+
+async def test_a_new_line_is_added_below_and_a_full_panel_moves_up_by_half() -> None:
+    widget = LogTail(signs=UNICODE)
+    async with WidgetApp(widget).run_test(size=(40, 7)):
+        widget.show(LINES[:20])
+        assert widget.plain.split("\n")[1:] == [f"line {n}" for n in range(15, 21)]
+        widget.show(LINES[:21])
+        assert widget.plain.split("\n")[1:] == ["line 19", "line 20", "line 21"]
+        before = widget.lines
+        widget.show(LINES[:22])
+        assert widget.lines[:4] == before
+        assert widget.plain.split("\n")[-1] == "line 22"
+        widget.show(LINES[:30])
+        assert widget.plain.split("\n")[1:] == [f"line {n}" for n in range(25, 31)]
+
+
+def test_new_lines_are_counted_also_in_a_window_that_moves() -> None:
+    assert fresh_lines((), LINES) == 30
+    assert fresh_lines(LINES[:10], LINES[:10]) == 0
+    assert fresh_lines(LINES[:10], LINES[4:13]) == 3
+    assert fresh_lines(("same",) * 9, (*("same",) * 9, "other")) == 1
+    assert fresh_lines(("gone",), LINES[:5]) == 5
 
 
 async def test_a_reader_keeps_their_place_while_lines_come() -> None:
