@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +19,10 @@ from trainer_core.run.events import AnyEvent
 from trainer_core.run.follow import Follower, Listener
 from trainer_core.run.summarize import summarize
 from trainer_core.run.summary import RunSummary
+
+if TYPE_CHECKING:
+    from trainer_core.run.config import RunConfig
+    from trainer_core.run.joined import Membership
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +63,33 @@ def train(
         raise UserError("--detach and --foreground exclude each other; give one of them")
     flags = {field: value for field, value in given.items() if field in options.FLAG_FIELDS}
     wanted = options.configuration(config, flags, settings or ())
+    from trainer_core.run.joined import membership
     from trainer_core.run.launch import launch
 
+    member = membership(os.environ) if foreground else None
+    if member is not None:
+        raise typer.Exit(join(wanted, member, json=json))
     directory = launch(wanted)
     raise typer.Exit(started(directory, detach=detach, foreground=foreground, json=json))
+
+
+def join(config: RunConfig, member: Membership, *, json: bool) -> int:
+    """Run as the one rank that another launcher gave this command; returns the exit code."""
+    from trainer_core.run import joined
+    from trainer_core.run.launch import launch, worker_python
+
+    since = time.time()
+    if not member.leads:
+        directory = joined.find_announced(member, since)
+        return joined.run_member(directory, member, worker_python(config))
+    joined.forget(member)
+    os.environ[joined.JOINED_VARIABLE] = "1"
+    directory = launch(config, member.world_size)
+    joined.announce(member, directory)
+    try:
+        return follow_run(directory, owns=True, json=json)
+    finally:
+        joined.forget(member)
 
 
 def started(

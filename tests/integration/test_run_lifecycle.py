@@ -305,3 +305,29 @@ def test_two_real_ranks_train_listen_on_loopback_only_and_stop(place: Place) -> 
     assert summary.model_path is not None
     assert (Path(summary.model_path) / "model.safetensors").stat().st_size > 0
     assert not supervisor_alive(run)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_commands_of_another_launcher_are_the_ranks_of_one_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_STEPS", "5")
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511"}
+    commands = [
+        subprocess.Popen(
+            [*COMMAND, "train", "--steps", "5", "--foreground"],
+            cwd=ROOT,
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for rank in (1, 0)
+    ]
+    said = [command.communicate(timeout=90) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0], said
+    (run,) = run_directories()
+    assert summarize(run).state == "finished"
+    for rank in (0, 1):
+        assert f"rank {rank} of 2" in run.rank_log_path(rank).read_text()
+    assert not list(run.path.parent.glob(".joined-*"))

@@ -37,6 +37,21 @@ class HeldDevices:
         self._locks.release()
 
 
+@dataclass(frozen=True, slots=True)
+class GivenDevices:
+    """Devices that another launcher gave to the one rank its variables name."""
+
+    environment: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    def environments(self) -> tuple[dict[str, str], ...]:
+        """Return the one rank's variables."""
+        return (self.environment,)
+
+    def release(self) -> None:
+        """Do nothing: they are the launcher's."""
+
+
 class DeviceWait:
     """The devices a configuration asks for, tried again until they are free."""
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
+from trainer_core.accelerators.base import SIZE_NAMES
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.foreign_text import show
 from trainer_core.plan.draft import DraftVerdict, verdict_for
+from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.catalog import ModelEntry, require_model
 from trainer_core.run.check import check
 from trainer_core.run.config import ParallelConfig, RunConfig
@@ -34,8 +37,12 @@ DATA_SECONDS = 600.0
 """A first look at a dataset; one that takes longer is read by the run itself."""
 
 
-def launch(config: RunConfig) -> RunDirectory:
+def launch(config: RunConfig, world_size: int | None = None) -> RunDirectory:
     """Check a configuration against this machine, then start it.
+
+    Args:
+        config: What to run.
+        world_size: Ranks that another launcher has started; None where the ranks are ours.
 
     Returns:
         The folder of a run whose supervisor holds its lock.
@@ -43,7 +50,7 @@ def launch(config: RunConfig) -> RunDirectory:
     Raises:
         UserError: Whatever is wrong, in one sentence each; no run folder is left.
     """
-    ready = prepared(config)
+    ready = prepared(config, world_size)
     directory = create_run(ready)
     try:
         start_run(directory)
@@ -53,8 +60,10 @@ def launch(config: RunConfig) -> RunDirectory:
     return directory
 
 
-def prepared(config: RunConfig) -> RunConfig:
+def prepared(config: RunConfig, world_size: int | None = None) -> RunConfig:
     """Return the configuration with every default chosen, once it is known to work here.
+
+    `world_size` is the number of ranks of another launcher, None where the ranks are ours.
 
     Raises:
         UserError: Wrong fields, an unknown or unreachable model, a size that does not fit, data
@@ -67,7 +76,7 @@ def prepared(config: RunConfig) -> RunConfig:
     worker = worker_python(config)
     _require_weights(config, require_model(config.model, worker))
     report = None if _known_good(config) else check_data(config)
-    return _planned(config, report)
+    return _planned(config, report) if world_size is None else _joined(config, report, world_size)
 
 
 def resume(directory: RunDirectory, size: str | None = None) -> None:
@@ -162,6 +171,19 @@ def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
     draft = verdict_for(config, inventory.devices, report)
     _refuse_what_cannot_work(draft)
     return draft.ready
+
+
+def _joined(config: RunConfig, report: DataReport | None, world_size: int) -> RunConfig:
+    """Plan for ranks on several hosts: each is taken to have a device like those seen here."""
+    hardware = hardware_from(read_devices().devices, config.precision)
+    if hardware is None:
+        raise UserError("No permitted device is seen here; `moai-tui doctor` says why")
+    named = SIZE_NAMES.get(world_size)
+    config = msgspec.structs.replace(config, devices=(), size=named)
+    draft = verdict_for(config, replace(hardware, devices=world_size), report)
+    _refuse_what_cannot_work(draft)
+    # Without a size of that many devices the planner would choose another number.
+    return draft.ready if named else draft.config
 
 
 def _refuse_what_cannot_work(draft: DraftVerdict) -> None:

@@ -48,6 +48,10 @@ class RankGroup:
 
     directory: RunDirectory
     attempt: int
+    first_rank: int = 0
+    """Number of this host's first rank; above 0 where another launcher started us."""
+    shared: bool = False
+    """Whether ranks of this run on this host belong to other commands: those are left alone."""
     ranks: list[Rank] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _kill_at: float | None = None
@@ -70,7 +74,7 @@ class RankGroup:
         self._selector.register(wakeup, selectors.EVENT_READ, None)
         self.directory.rendezvous_path(self.attempt).unlink(missing_ok=True)
         try:
-            for number, environment in enumerate(environments):
+            for number, environment in enumerate(environments, start=self.first_rank):
                 self._start_one(number, len(environments), environment, python)
         except OSError:
             self.signal(signal.SIGKILL)
@@ -141,7 +145,8 @@ class RankGroup:
 
     def close(self, wakeup: int) -> None:
         """Read what is left, end every process that carries the run's id, close the logs."""
-        kill_leftovers(self.directory.id)
+        if not self.shared:
+            kill_leftovers(self.directory.id)
         self._selector.unregister(wakeup)
         while self._selector.get_map():
             before = len(self._selector.get_map())

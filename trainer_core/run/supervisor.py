@@ -20,7 +20,7 @@ import msgspec
 
 from trainer_core.errors import UserError
 from trainer_core.run.control import clear_requests, new_request
-from trainer_core.run.device_wait import DeviceWait, HeldDevices
+from trainer_core.run.device_wait import DeviceWait, GivenDevices, HeldDevices
 from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
 from trainer_core.run.durable import sync_folder
 from trainer_core.run.event_log import EventReader, EventWriter, last_row
@@ -38,6 +38,7 @@ from trainer_core.run.events import (
 )
 from trainer_core.run.heartbeat import ProgressWatch
 from trainer_core.run.identity import RunLock, adopt_orphans, lock_holder, own_identity
+from trainer_core.run.joined import JOINED_VARIABLE, membership
 from trainer_core.run.outcome import Death, Outcome, outcome_of
 from trainer_core.run.process import STARTED
 from trainer_core.run.ranks import RankGroup, kill_leftovers
@@ -76,6 +77,7 @@ class Supervisor:
         self._lock = RunLock(directory.lock_path)
         self._flags = _Flags()
         self._wakeup, self._wakeup_end = os.pipe()
+        self._member = membership(os.environ) if os.environ.get(JOINED_VARIABLE) else None
         self._view = RunView()
         self._stalled: Stalled | None = None
         self._cached_at = 0.0
@@ -137,7 +139,8 @@ class Supervisor:
         attempt = last.attempt + 1 if last else 1
         self.directory.exit_path.unlink(missing_ok=True)
         clear_requests(self.directory.path)
-        kill_leftovers(self.directory.id)
+        if self._member is None:
+            kill_leftovers(self.directory.id)
         self._events = EventWriter(self.directory.supervisor_events_path, attempt)
         self._reader = EventReader(self.directory.path)
         self._base = base_summary(self.directory)
@@ -188,7 +191,7 @@ class Supervisor:
                 outcome = self._run_attempt(held)
             finally:
                 held.release()
-            if not outcome.retry or self._desk.stopping:
+            if not outcome.retry or self._desk.stopping or self._member is not None:
                 return outcome
             if restarts == RESTARTS:
                 text = f"{outcome.reason} (after {RESTARTS} restarts)"
@@ -212,7 +215,9 @@ class Supervisor:
         self._change("starting")
         return True
 
-    def _wait_for_devices(self) -> HeldDevices | None:
+    def _wait_for_devices(self) -> HeldDevices | GivenDevices | None:
+        if self._member is not None:
+            return GivenDevices(self._member.environment)
         wait = DeviceWait(self._config, self.directory.id)
         said = None
         while True:
@@ -235,10 +240,14 @@ class Supervisor:
             while time.monotonic() < end and not self._flags.stop:
                 time.sleep(TICK_SECONDS)
 
-    def _run_attempt(self, held: HeldDevices) -> Outcome:
+    def _run_attempt(self, held: HeldDevices | GivenDevices) -> Outcome:
         self._deaths = []
         self._view.training_ended = None
-        group = RankGroup(directory=self.directory, attempt=self._events.attempt)
+        group = RankGroup(
+            directory=self.directory,
+            attempt=self._events.attempt,
+            shared=self._member is not None,
+        )
         try:
             group.start(held.environments(), self._config.worker.python, self._wakeup)
         except OSError as error:
