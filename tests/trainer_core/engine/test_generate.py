@@ -1,0 +1,129 @@
+"""Text from a run or a folder, wrapped as it was trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainer_core.engine.small import optimizer_of, small_model
+from trainer_core.engine import generate
+from trainer_core.engine.data.prompt_format import PromptFormat
+from trainer_core.engine.generate import continue_ids, generate_texts, main, model_folder_of
+from trainer_core.engine.model_folder import ModelCard, save_model_folder
+from trainer_core.errors import UserError
+
+
+class Words:
+    """A tokenizer whose tokens are numbers written with spaces; 0 ends."""
+
+    eos_token_id = 0
+
+    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+        return {"input_ids": [int(word) for word in text.split()]}
+
+    def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
+        return " ".join(str(number) for number in ids)
+
+
+def counting_model() -> Any:
+    """A model trained until it counts upwards from any number, ending after 9."""
+    model = small_model()
+    optimizer = optimizer_of(model)
+    rows = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8, 9, 0]])
+    for _ in range(60):
+        loss = model(input_ids=rows, labels=rows).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model
+
+
+def test_greedy_text_stops_at_the_end_token_and_leaves_it_out() -> None:
+    model = counting_model()
+    texts = generate_texts(model, Words(), ["1 2 3", "1 2 3 4 5 6 7"], new_tokens=20)
+    assert texts == ["4 5 6 7 8 9", "8 9"]
+    assert model.training, "the mode it came in is the mode it leaves in"
+
+
+def test_the_cache_gives_the_same_text_as_none() -> None:
+    """Greedy ids with the key-value cache equal those of whole forward passes."""
+    model = counting_model().eval()
+    ids = [1, 2, 3]
+    plain = list(ids)
+    with torch.no_grad():
+        for _ in range(5):
+            plain.append(int(model(torch.tensor([plain])).logits[0, -1].argmax()))
+    assert continue_ids(model, ids, new_tokens=5, end=None) == plain[3:]
+
+
+def test_no_more_tokens_than_asked_for_nor_than_the_model_takes() -> None:
+    model = counting_model()
+    assert generate_texts(model, Words(), ["1 2"], new_tokens=2) == ["3 4"]
+    long = " ".join(["5"] * 40)  # the model takes 32
+    (text,) = generate_texts(model, Words(), [long], new_tokens=20)
+    assert len(text.split()) <= 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    card = ModelCard(base_model="b", dataset="d", method="full", step=1)
+    save_model_folder(
+        tmp_path / "m",
+        model=small_model(),
+        tokenizer=None,
+        prompt_format=PromptFormat(name="instruct", end_token="</s>"),
+        card=card,
+    )
+    return tmp_path / "m"
+
+
+def test_a_folder_brings_its_prompt_format(folder: Path) -> None:
+    found, prompt_format = model_folder_of(str(folder))
+    assert found == folder
+    assert prompt_format is not None
+    assert prompt_format.wrap("hello") == "[INST] hello [/INST]\n"
+
+
+def test_an_unknown_run_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOAI_TUI_HOME", str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        model_folder_of("no-such-run")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("flags", "wrapped"), [([], "[INST] 1 2 [/INST]\n"), (["--raw"], "1 2")])
+def test_the_prompt_is_wrapped_unless_raw(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    wrapped: str,
+) -> None:
+    asked: list[str] = []
+
+    def fake(_model: object, _tokenizer: object, prompts: list[str], *, new_tokens: int) -> Any:
+        asked.extend(prompts)
+        return ["\x1b]2;title\x07 fine" for _ in prompts]
+
+    monkeypatch.setattr(generate, "generate_texts", fake)
+    monkeypatch.setattr(generate, "_load", lambda _source: (None, None))
+    assert main([str(folder), "--prompt", "1 2", *flags]) == 0
+    assert asked == [wrapped]
+    assert "\x1b" not in capsys.readouterr().out
+    assert main([str(folder), "--prompt", "1 2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"] == "1 2"
+
+
+def test_without_a_prompt_the_tutorials_question_is_asked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "_load", lambda _source: (None, None))
+    monkeypatch.setattr(generate, "generate_texts", lambda *_, **__: ["3"])
+    assert main([str(folder), "--json"]) == 0
+    assert "Banana" in json.loads(capsys.readouterr().out)["prompt"]
+    with pytest.raises(UserError, match="use 1 or more"):
+        main([str(folder), "--new-tokens", "0"])
