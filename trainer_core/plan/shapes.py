@@ -67,66 +67,53 @@ def shape_from_hf_config(config: Mapping[str, Any]) -> ModelShape | None:
     if width is None or layers is None or heads is None or vocabulary is None:
         return None
     family = _FAMILIES.get(str(config.get("model_type")), _UNKNOWN)
-    feed_forward = _whole(config, "intermediate_size", "n_inner", "ffn_dim") or 4 * width
-    key_value_heads = _whole(config, "num_key_value_heads", "num_kv_heads") or heads
-    head_width = _whole(config, "head_dim") or width // heads
-    context = _whole(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
-    tied = config.get("tie_word_embeddings")
-    if not isinstance(tied, bool):
-        tied = family.tied_by_default
     if config.get("attention_bias") is True:
-        family = _with_attention_bias(family)
-    query, key_value = heads * head_width, key_value_heads * head_width
-    products = width * (query + 2 * key_value) + query * width
-    products += (3 if family.gated else 2) * width * feed_forward
-    others = _norms_and_biases(
-        family,
-        width=width,
-        query=query,
-        key_value=key_value,
-        head_width=head_width,
-        feed_forward=feed_forward,
-    )
-    head = vocabulary * width
-    positions = (context or 0) * width if family.learned_positions else 0
-    final_norm = width * (2 if family.norm_bias else 1)
-    return ModelShape(
-        parameters=layers * (products + others)
-        + head * (1 if tied else 2)
-        + positions
-        + final_norm,
-        matmul_parameters=layers * products + head,
+        family = replace(family, query_key_value_bias=True, output_bias=True)
+    tied = config.get("tie_word_embeddings")
+    context = _whole(config, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+    counted = ModelShape(
+        parameters=0,
+        matmul_parameters=0,
         layers=layers,
         width=width,
         heads=heads,
-        key_value_heads=key_value_heads,
-        feed_forward_width=feed_forward,
+        key_value_heads=_whole(config, "num_key_value_heads", "num_kv_heads") or heads,
+        feed_forward_width=_whole(config, "intermediate_size", "n_inner", "ffn_dim") or 4 * width,
         vocabulary=vocabulary,
         context=context or 2048,
         gated=family.gated,
-        tied=tied,
-        head_width=head_width,
+        tied=tied if isinstance(tied, bool) else family.tied_by_default,
+        head_width=_whole(config, "head_dim") or width // heads,
     )
+    return _with_counts(counted, family, positions=context or 0)
 
 
-def _norms_and_biases(
-    family: _Family, *, width: int, query: int, key_value: int, head_width: int, feed_forward: int
-) -> int:
+def _with_counts(shape: ModelShape, family: _Family, *, positions: int) -> ModelShape:
+    """Return the shape with its weights counted."""
+    width, query, key_value = shape.width, shape.attention_width, shape.key_value_width
+    products = width * (query + 2 * key_value) + query * width
+    products += (3 if shape.gated else 2) * width * shape.feed_forward_width
+    head = shape.vocabulary * width
+    total = shape.layers * (products + _norms_and_biases(shape, family))
+    total += head * (1 if shape.tied else 2)
+    total += positions * width if family.learned_positions else 0
+    total += width * (2 if family.norm_bias else 1)
+    return replace(shape, parameters=total, matmul_parameters=shape.layers * products + head)
+
+
+def _norms_and_biases(shape: ModelShape, family: _Family) -> int:
     """Count the weights of one block that stand in no matrix product."""
+    width = shape.width
     count = family.norms_per_block * width * (2 if family.norm_bias else 1)
     if family.query_key_value_bias:
-        count += query + 2 * key_value
+        count += shape.attention_width + 2 * shape.key_value_width
     if family.output_bias:
         count += width
     if family.feed_forward_bias:
-        count += feed_forward + width
+        count += shape.feed_forward_width + width
     if family.query_key_norm:
-        count += 2 * head_width
+        count += 2 * (shape.head_width or 0)
     return count
-
-
-def _with_attention_bias(family: _Family) -> _Family:
-    return replace(family, query_key_value_bias=True, output_bias=True)
 
 
 def _whole(config: Mapping[str, Any], *names: str) -> int | None:

@@ -33,8 +33,9 @@ STEPS_PER_EPOCH_WANTED = 20
 """Fewer optimizer steps than this teach little, so small data gets a smaller batch."""
 
 WARMUP_SHARE, WARMUP_MAX = 0.03, 100
-CADENCE = 10
-"""Evaluations and checkpoints of a run, about."""
+CADENCE, CADENCE_LEAST = 10, 5
+"""Evaluations and checkpoints of a run, about, and the fewest steps between two of them: on a short
+run they would take longer than its steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +87,7 @@ def resolve(
 
 def fill_cadence(config: RunConfig, steps: int) -> RunConfig:
     """Fill warm-up, evaluation and checkpoint cadence for a known number of optimizer steps."""
-    tenth = max(1, round(steps / CADENCE))
+    tenth = min(max(CADENCE_LEAST, round(steps / CADENCE)), max(1, steps))
     optimizer, evaluation, checkpoint = config.optimizer, config.eval, config.checkpoint
     if optimizer.warmup_steps is None:
         warmup = min(WARMUP_MAX, math.ceil(WARMUP_SHARE * steps))

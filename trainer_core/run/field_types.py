@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from trainer_core.run.config import RunConfig
 
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
+_WHOLE = re.compile(r"[-+]?\d[\d_]{0,17}", re.ASCII)
 _SHOWN = 80
 """Characters of a wrong value that a sentence repeats."""
 
@@ -142,19 +144,22 @@ def _number(field: Field, value: object) -> float:
 def _integer(field: Field, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value
-    if isinstance(value, str) and len(value) < 20:
-        try:
-            return int(value.replace("_", ""))
-        except ValueError:
-            pass
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        try:
-            number = _number(field, value)
-        except ConfigError:
-            number = math.nan
-        if number.is_integer() and abs(number) < 2**53:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value.replace("_", ""))
+    if isinstance(value, (str, float)):
+        number = _finite(value)
+        if number is not None and number.is_integer() and abs(number) < 2**53:
             return int(number)
     raise wrong(field.name, value, "write a whole number, e.g. 100")
+
+
+def _finite(value: str | float) -> float | None:
+    """Return a number, None for what is none or has no end."""
+    try:
+        number = float(value.replace("_", "") if isinstance(value, str) else value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _switch(field: Field, value: object) -> bool:

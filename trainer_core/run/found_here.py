@@ -173,17 +173,21 @@ def _snapshots(kind: str) -> Iterator[tuple[str, Path]]:
 
 
 def _current_snapshot(folder: Path) -> Path | None:
+    snapshots = _children(folder / "snapshots")
+    revision = _text_of(folder / "refs" / "main")
+    for snapshot in snapshots:
+        if snapshot.name == revision:
+            return snapshot
     try:
-        revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-        if revision and (folder / "snapshots" / revision).is_dir():
-            return folder / "snapshots" / revision
-    except (OSError, ValueError):
-        pass
-    try:
-        return max(
-            _children(folder / "snapshots"), key=lambda path: path.stat().st_mtime, default=None
-        )
+        return max(snapshots, key=lambda path: path.stat().st_mtime, default=None)
     except OSError:
+        return None
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
         return None
 
 
@@ -203,11 +207,7 @@ def _children(folder: Path) -> list[Path]:
 
 def _run_name(folder: Path) -> str | None:
     """Return the run's name from the `name:` line of its config; None where it has none."""
-    try:
-        text = (folder / "config.yaml").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-    for line in text.splitlines():
+    for line in (_text_of(folder / "config.yaml") or "").splitlines():
         if line.startswith("name: "):
             name = line.removeprefix("name: ").strip().strip("'\"")
             return None if name == "null" else name

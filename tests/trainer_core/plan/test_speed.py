@@ -83,7 +83,7 @@ def test_another_node_is_a_slower_way(
     assert far > 2 * near
 
 
-def test_ranks_on_one_processor_share_its_memory(
+def test_a_step_of_the_built_in_run_takes_what_was_measured(
     make_workload: Workloads, make_layout: Layouts, laptop: Hardware
 ) -> None:
     workload = make_workload("tiny", precision="fp32", sequence_length=256, global_batch_size=8)
@@ -91,5 +91,5 @@ def test_ranks_on_one_processor_share_its_memory(
         workload, laptop, make_layout(micro_batch_size=8, gradient_accumulation_steps=1)
     )
     assert one is not None
-    # Two Zen 3 cores: 3,411 tokens for one second of one core.
-    assert 8 * 256 / one == pytest.approx(6_800, rel=0.2)
+    # Two idle Zen 3 cores, November 2026.
+    assert one == pytest.approx(0.28, rel=0.15)

@@ -134,7 +134,8 @@ def test_the_batch_is_a_multiple_of_the_devices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "warmup", "every"), [(1, 1, 1), (10, 1, 1), (160, 5, 16), (10_000, 100, 1000)]
+    ("steps", "warmup", "every"),
+    [(1, 1, 1), (3, 1, 3), (10, 1, 5), (160, 5, 16), (10_000, 100, 1000)],
 )
 def test_cadence_follows_the_steps(steps: int, warmup: int, every: int) -> None:
     config = fill_cadence(RunConfig(steps=steps), steps)

@@ -24,6 +24,7 @@ def test_every_field_has_a_kind_and_a_place() -> None:
         ("steps", "1e3", 1000),
         ("steps", 100.0, 100),
         ("steps", "1_000", 1000),
+        ("steps", "1__0", 10),
         ("seed", "7", 7),
         ("data.packing", "no", False),
         ("data.packing", "True", True),
