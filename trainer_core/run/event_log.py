@@ -11,6 +11,7 @@ import math
 import os
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections import deque
 from pathlib import Path
 from typing import Any, get_args
@@ -168,12 +169,8 @@ class EventReader:
         for stream in self._streams:
             stream.read(limit_bytes)
         late = [stream.newest for stream in self._streams if stream.behind]
-        horizon = min(late) if late else None
-        parts = [stream.take(horizon) for stream in self._streams]
-        if not (parts[0] and parts[1]):
-            return [event for _, event in parts[0] or parts[1]]
-        both = sorted(parts[0] + parts[1], key=lambda pair: pair[0])
-        return [event for _, event in both]
+        horizon = min(late) if late else math.inf
+        return _merged(*(stream.take(horizon) for stream in self._streams))
 
     @property
     def behind(self) -> bool:
@@ -203,12 +200,14 @@ class _Stream:
         self.path = path
         self.offset = 0
         self.torn = b""
-        self.events: deque[tuple[float, AnyEvent]] = deque()
+        self.events: list[AnyEvent] = []
+        self.times: list[float] = []
+        """When each of `events` happened, never falling; apart from them it costs no collector."""
         self.newest = -math.inf
         """Time of the newest row, never going back when the wall clock does."""
         self.behind = False
         self.bad_rows = self.unknown_rows = self.missing_rows = 0
-        self.last_seq: int | None = None
+        self.expected_seq = 0
 
     def read(self, limit_bytes: int | None) -> None:
         read = 0
@@ -226,14 +225,11 @@ class _Stream:
         except FileNotFoundError:
             return
 
-    def take(self, horizon: float | None) -> list[tuple[float, AnyEvent]]:
-        if horizon is None:
-            taken = list(self.events)
-            self.events.clear()
-            return taken
-        taken = []
-        while self.events and self.events[0][0] <= horizon:
-            taken.append(self.events.popleft())
+    def take(self, horizon: float) -> tuple[list[float], list[AnyEvent]]:
+        """Hand out the events up to a moment, with their times."""
+        end = bisect_right(self.times, horizon)
+        taken = self.times[:end], self.events[:end]
+        self.times, self.events = self.times[end:], self.events[end:]
         return taken
 
     def _decode(self, data: bytes) -> None:
@@ -241,22 +237,31 @@ class _Stream:
         self.torn = data[end:]
         rows = data[:end]
         try:
-            decoded = _decoder.decode_lines(rows)
+            self._take_in(_decoder.decode_lines(rows))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            decoded = [event for line in rows.split(b"\n") if (event := self._decode_row(line))]
-        for event in decoded:
-            self._count_gap(event.seq)
-            self.newest = max(self.newest, event.time)
-            self.events.append((self.newest, event))
+            for line in filter(None, rows.split(b"\n")):
+                self._decode_row(line)
 
-    def _decode_row(self, line: bytes) -> AnyEvent | None:
-        if not line:
-            return None
+    def _take_in(self, events: list[AnyEvent]) -> None:
+        newest, expected = self.newest, self.expected_seq
+        for event in events:  # written out: a call for each event doubled the time of a read
+            seq = event.seq
+            if seq:
+                if seq > expected > 0:
+                    self.missing_rows += seq - expected
+                expected = seq + 1
+            newest = max(newest, event.time)
+            self.times.append(newest)
+        self.events += events
+        self.newest, self.expected_seq = newest, expected
+
+    def _decode_row(self, line: bytes) -> None:
         try:
-            return _decoder.decode(line)
+            event = _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._skip(line)
-            return None
+        else:
+            self._take_in([event])
 
     def _skip(self, line: bytes) -> None:
         try:
@@ -268,13 +273,24 @@ class _Stream:
             self.bad_rows += 1
         else:
             self.unknown_rows += 1
-        self._count_gap(head.seq)
+        if head.seq:
+            self.missing_rows += max(0, head.seq - self.expected_seq) if self.expected_seq else 0
+            self.expected_seq = head.seq + 1
 
-    def _count_gap(self, seq: int) -> None:
-        if seq and self.last_seq is not None and seq > self.last_seq + 1:
-            self.missing_rows += seq - self.last_seq - 1
-        if seq:
-            self.last_seq = max(seq, self.last_seq or 0)
+
+def _merged(
+    supervisor: tuple[list[float], list[AnyEvent]], rank: tuple[list[float], list[AnyEvent]]
+) -> list[AnyEvent]:
+    """Put the supervisor's few events in their places among the rank's many."""
+    times, events = rank
+    merged: list[AnyEvent] = []
+    start = 0
+    for moment, event in zip(*supervisor, strict=True):
+        place = bisect_left(times, moment, start)
+        merged += events[start:place]
+        merged.append(event)
+        start = place
+    return merged + events[start:]
 
 
 def _ends_torn(path: Path) -> bool:
