@@ -202,11 +202,16 @@ class RunScreen(Screen[None]):
     def _rearrange(self) -> None:
         """Show the panels that belong here; nothing happens while the answer stays the same."""
         update = self._newest
-        plotted = update is not None and (update.view.step is not None or bool(update.view.evals))
+        plotted = update is not None and (
+            update.view.step is not None or (self._ended and bool(update.view.evals))
+        )
+        logged = update is not None and bool(update.log_lines)
         opened = self._opened
         state = update.summary.state if update is not None else None
         failed = state in {"failed", "lost"}
-        wanted = arrange(self.size, opened, ended=self._ended, plotted=plotted, failed=failed)
+        wanted = arrange(
+            self.size, opened, ended=self._ended, plotted=plotted, failed=failed, logged=logged
+        )
         self.query_one(KeyLine).show_hints(hints_for(state, opened))
         if wanted == self._arrangement:
             return

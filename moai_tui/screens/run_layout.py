@@ -52,7 +52,13 @@ class Arrangement:
 
 
 def arrange(
-    size: Size, opened: int, *, ended: bool, plotted: bool, failed: bool = False
+    size: Size,
+    opened: int,
+    *,
+    ended: bool,
+    plotted: bool,
+    failed: bool = False,
+    logged: bool = True,
 ) -> Arrangement:
     """Decide which panels are shown.
 
@@ -61,13 +67,15 @@ def arrange(
         opened: The open panel: 0 loss, 1 phases, 2 log, 3 outcome.
         ended: Whether the run has no supervisor any more.
         failed: Whether it ended badly; then the cause gets the room of the samples.
-        plotted: Whether there is a point to draw; before it the phases stand in the chart's place.
+        plotted: Whether there is a curve to draw; before it the phases stand in the chart's place.
+        logged: Whether the log has a line; if not, the phases have more to say.
     """
     wide = size.width >= WIDE.width and size.height >= WIDE.height
     huge = size.width >= HUGE.width and size.height >= HUGE.height
     outcome = opened == 3 or (wide and opened == 0 and ended)
-    phases = opened == 1 or (huge and opened in {0, 2} and not outcome and (plotted or opened == 2))
-    log = opened == 2 or (wide and opened == 0 and not outcome) or (huge and opened == 1)
+    beside = opened == 0 and not outcome
+    phases = opened == 1 or (huge and opened == 2) or (beside and plotted and (huge or not logged))
+    log = opened == 2 or (huge and opened == 1) or (beside and wide and (logged or not phases))
     shown = {
         "overview": wide or opened == 0,
         "lower": wide or opened != 0,

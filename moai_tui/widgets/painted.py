@@ -54,7 +54,7 @@ class Painted(Lines):
 
     def repaint(self) -> None:
         """Build the lines again and draw what differs; nothing while hidden or without room."""
-        if self.is_mounted and self.display and self.size.area:
+        if self.is_mounted and self.size.area:  # a hidden widget has no area
             self.show_lines(self.build(self.size.width, self.size.height))
 
     def show_lines(self, lines: Sequence[Line]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 from moai_tui.formatting import byte_rate_text, bytes_text, duration_text, whole_text
 from moai_tui.widgets.glyphs import Glyphs
@@ -57,7 +58,10 @@ class PhaseList(Painted):
         lines: list[Line] = [heading("Phases", _sum(facts), width, signs.rule)]
         lines += [phase_line(phase, facts, width, signs) for phase in facts.view.phases]
         now = facts.view.phase
-        if now is not None and now not in facts.view.phases and now.name != "training":
+        if now is not None and now.name == "training":
+            now = replace(now, name="first step", done=None)
+            now = now if facts.view.first_step_time is None else None
+        if now is not None and now not in facts.view.phases:
             lines.append(phase_line(now, facts, width, signs))
         if not facts.view.phases and now is None:
             lines.append((("no phase yet", "muted"),))

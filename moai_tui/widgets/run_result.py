@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from textual.reactive import reactive
 
-from moai_tui.formatting import bytes_text, duration_text, number_of, rate_text, whole_text
+from moai_tui.formatting import UNKNOWN, bytes_text, duration_text, number_of, rate_text, whole_text
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit
 from moai_tui.widgets.painted import Painted, cut, heading
@@ -87,7 +87,7 @@ class RunResult(Painted):
         for number, item in enumerate(items):
             chosen = number == min(self.number, len(items) - 1)
             sign = self._signs.chosen if chosen else " "
-            text = cut(item.text, max(4, width - NAME_WIDTH - 2))
+            text = cut(show_line(item.text), max(4, width - NAME_WIDTH - 2))
             style = "strong" if chosen else ""
             lines.append(((f"{sign} ", "accent"), (fit(item.name, NAME_WIDTH), "muted"),
                           (text, style)))  # fmt: skip
@@ -125,6 +125,10 @@ def _ending(facts: RunFacts) -> Line:
 
 def _reached(facts: RunFacts, width: int, signs: Glyphs) -> list[Line]:
     run = facts.summary
+    if len(facts.view.evals) == 1:  # ended before the loss was measured a second time
+        loss = number_of(run.eval_loss)
+        text = UNKNOWN if loss is None else f"{loss:.4f} before training, not measured since"
+        return [_fact("eval loss", text)]
     lines = [
         _change("eval loss", run.first_eval_loss, run.eval_loss, 4, signs),
         _change("bits per byte", run.first_bits_per_byte, run.bits_per_byte, 3, signs),

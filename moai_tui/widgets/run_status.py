@@ -147,6 +147,8 @@ def _waiting_line(facts: RunFacts, width: int) -> Line:
     if phase is None:
         return (("starting", "accent"), (" before step 1", "muted"))
     seconds = duration_text(max(0.0, facts.now - phase.started))
+    if phase.name == "training":
+        return (("first step", "accent"), (f" for {seconds}: it warms up", "muted"))
     return ((phase.name, "accent"), (f" before step 1, for {seconds}", "muted"))
 
 

@@ -35,14 +35,16 @@ class SampleCompare(Painted):
         super().__init__(id=id, signs=signs)
         self._before: Sample | None = None
         self._after: Sample | None = None
+        self._over = False
 
     def show(self, view: RunView) -> None:
         """Show the first and the newest samples of a run."""
         samples = view.samples
         before = samples[0] if samples else None
         after = samples[-1] if len(samples) > 1 else None
-        if (before, after) != (self._before, self._after):
-            self._before, self._after = before, after
+        state = (before, after, view.ended is not None)
+        if state != (self._before, self._after, self._over):
+            self._before, self._after, self._over = state
             self.repaint()
 
     @property
@@ -107,7 +109,7 @@ class SampleCompare(Painted):
             texts.append(("after", "", ""))
         reference = before.reference if before is not None else None
         texts.append(("reference", reference or "", "muted"))
-        return [(title, show(text).strip("\n"), style) for title, text, style in texts]
+        return [(title, show(text), style) for title, text, style in texts]
 
     def _body(self, width: int) -> list[Line]:
         if self._before is None or not self._before.samples:
@@ -126,18 +128,21 @@ class SampleCompare(Painted):
         before, after, reference = self._texts()
         wide = width >= THREE_COLUMNS_FROM and bool(reference[1])
         columns = [before, after, reference] if wide else [before, after]
-        lines += [(), *_side_by_side(columns, width, self._signs)]
+        missing = "none was written" if self._over else "not written yet"
+        lines += [(), *_side_by_side(columns, width, self._signs, missing)]
         if reference[1] and not wide:
             lines += [(), (("reference", "strong"),)]
             lines += [((text, "muted"),) for text in _wrapped(reference[1], width)]
         return lines
 
 
-def _side_by_side(columns: Sequence[tuple[str, str, str]], width: int, signs: Glyphs) -> list[Line]:
+def _side_by_side(
+    columns: Sequence[tuple[str, str, str]], width: int, signs: Glyphs, missing: str
+) -> list[Line]:
     each = (width - 3 * (len(columns) - 1)) // len(columns)
     gap = (f" {signs.vertical} ", "faint")
     lines: list[Line] = [_beside([(fit(title, each), "strong") for title, _, _ in columns], gap)]
-    texts = [_wrapped(text, each) if text else ["not written yet"] for _, text, _ in columns]
+    texts = [_wrapped(text, each) if text else [missing] for _, text, _ in columns]
     for parts in zip_longest(*texts, fillvalue=""):
         cells = [
             (fit(part, each), style) for part, (_, _, style) in zip(parts, columns, strict=True)
@@ -154,11 +159,21 @@ def _beside(cells: Sequence[Piece], gap: Piece) -> Line:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break text into rows, keeping its own line ends and indentation: samples are often code."""
+    """Break text into rows, keeping its own line ends and indentation: samples are often code.
+
+    Several blank rows become one: an untrained model writes little else.
+    """
+    if not text.strip():
+        return ["nothing but blanks"]
     rows: list[str] = []
     for line in text.expandtabs(4).splitlines():
+        if not line.strip() and (not rows or not rows[-1].strip()):
+            continue
         rows += textwrap.wrap(
-            line, max(8, width), drop_whitespace=False, replace_whitespace=False,
+            line,
+            max(8, width),
+            drop_whitespace=False,
+            replace_whitespace=False,
             break_on_hyphens=False,
-        ) or [""]  # fmt: skip
+        ) or [""]
     return rows

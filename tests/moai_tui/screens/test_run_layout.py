@@ -13,8 +13,8 @@ SMALL, WIDE, HUGE = Size(80, 24), Size(120, 40), Size(160, 48)
 
 
 def shown(size: Size, opened: int, *, ended: bool = False, plotted: bool = True,
-          failed: bool = False) -> set[str]:  # fmt: skip
-    found = arrange(size, opened, ended=ended, plotted=plotted, failed=failed).shown
+          failed: bool = False, logged: bool = True) -> set[str]:  # fmt: skip
+    found = arrange(size, opened, ended=ended, plotted=plotted, failed=failed, logged=logged).shown
     return {name for name, visible in found.items() if visible}
 
 
@@ -37,6 +37,13 @@ def test_wide_screens_keep_the_chart_beside_every_panel() -> None:
         assert {"overview", "lower", "chart"} <= shown(WIDE, opened)
     assert "log" in shown(WIDE, 0)
     assert "outcome" in shown(WIDE, 0, ended=True)
+
+
+def test_an_empty_log_makes_room_for_the_phases() -> None:
+    assert {"log", "phases"} & shown(WIDE, 0) == {"log"}
+    assert {"log", "phases"} & shown(WIDE, 0, logged=False) == {"phases"}
+    assert {"log", "phases"} & shown(WIDE, 0, logged=False, plotted=False) == {"log"}
+    assert {"log", "phases"} & shown(WIDE, 2, logged=False) == {"log"}
 
 
 def test_large_screens_show_phases_and_log_together() -> None:

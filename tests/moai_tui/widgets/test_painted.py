@@ -19,6 +19,7 @@ class Counter(Painted):
         super().__init__()
         self.value, self.built = 0, 0
         self.drawn: list[Region] = []
+        self.asked = 0
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         self.built += 1
@@ -26,6 +27,7 @@ class Counter(Painted):
 
     def refresh(self, *regions: Region, **options: bool) -> Counter:
         self.drawn += regions
+        self.asked += 1
         return super().refresh(*regions, **options)
 
 
@@ -47,6 +49,15 @@ async def test_the_same_lines_draw_nothing() -> None:
         widget.drawn.clear()
         widget.repaint()
         assert widget.drawn == []
+
+
+async def test_the_same_cells_in_other_pieces_draw_nothing() -> None:
+    widget = Counter()
+    async with WidgetApp(widget).run_test(size=(40, 5)):
+        widget.asked = 0
+        widget.show_lines([[("val", "muted"), ("ue ", "muted"), (f"{0:>6}", "strong")],
+                           [("still", "")]])  # fmt: skip
+        assert widget.asked == 0
 
 
 async def test_a_hidden_widget_builds_nothing_and_catches_up_when_shown() -> None:

@@ -63,6 +63,17 @@ def test_what_a_run_does_in_mid_training_is_the_last_line() -> None:
     assert text[7].endswith("1.2s")
 
 
+def test_the_first_step_is_a_phase_until_it_is_done() -> None:
+    story = scripted_run.opening()
+    story.say(Phase(name="training", total=600, unit="steps"), 0.1)
+    text = rows(scripted_run.updated(story), story.now + 7.4)
+    assert text[7].startswith("● first step")
+    assert text[7].endswith("7.4s")
+    assert "first step" not in "\n".join(
+        rows(scripted_run.updated(scripted_run.training(3)), story.now)
+    )
+
+
 def test_a_phase_in_which_the_run_died_is_marked() -> None:
     story = scripted_run.opening(phases=2)
     story.say(Phase(name="loading"), 0.1)

@@ -41,6 +41,13 @@ def test_the_lines_to_copy_stay_when_room_is_short() -> None:
     assert text[2].startswith("▸ model")
 
 
+def test_a_run_stopped_before_its_second_eval_claims_no_change() -> None:
+    update = scripted_run.updated(scripted_run.training(5), "stopped")
+    text = text_of(shown(update).build(80, 9))
+    assert "7.4800 before training, not measured since" in text
+    assert "→" not in text
+
+
 def test_a_loss_that_rose_is_no_success() -> None:
     update = scripted_run.updated(scripted_run.finished(), "finished", eval_loss=9.0)
     assert "+20%" in text_of(shown(update).build(80, 9))
@@ -97,6 +104,11 @@ def test_commands_survive_a_shell() -> None:
     commands = {item.name: shlex.split(item.text) for item in copyables(facts(update))}
     assert commands["go on (R)"] == ["moai-tui", "resume", "my run; rm -rf ~"]
     assert commands["repeat"] == ["moai-tui", "train", "/data/my runs/x/config.yaml"]
+
+
+def test_a_hostile_path_is_drawn_literally() -> None:
+    update = scripted_run.updated(scripted_run.finished(), "finished", path="/x\x1b[2J")
+    assert "/x␛[2J/config.yaml" in text_of(shown(update).build(80, 9))
 
 
 def test_a_live_run_offers_only_what_exists() -> None:

@@ -68,6 +68,12 @@ def test_a_silence_has_a_name() -> None:
     assert text[1] == "downloading before step 1, for 5.0s"
 
 
+def test_the_first_step_is_named_too() -> None:
+    story = scripted_run.training(0)
+    text = rows(facts_of(scripted_run.updated(story), story.now + 7.4))
+    assert text[1] == "first step for 7.4s: it warms up"
+
+
 def test_a_stall_is_said_first() -> None:
     story = scripted_run.warned()
     update = scripted_run.updated(story, stalled=scripted_run.stall())

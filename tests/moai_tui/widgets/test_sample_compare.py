@@ -6,7 +6,7 @@ from moai_tui.widgets.glyphs import UNICODE
 from moai_tui.widgets.sample_compare import SampleCompare
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import WidgetApp, text_of
-from trainer_core.run.events import Sample, SamplePair
+from trainer_core.run.events import RunEnded, Sample, SamplePair
 from trainer_core.run.view import RunView
 
 
@@ -47,6 +47,22 @@ def test_before_the_end_there_is_only_one_side() -> None:
 
 def test_without_samples_it_says_when_they_come() -> None:
     assert "before step 1" in text_of(shown(RunView()).build(80, 20))
+
+
+def test_blanks_are_named_and_squeezed() -> None:
+    view = RunView()
+    pairs = (SamplePair(prompt="p", text=" \n\n \n"),)
+    view.apply(Sample(step=0, samples=pairs))
+    view.apply(Sample(step=9, samples=(SamplePair(prompt="p", text="a\n\n\n\nb"),)))
+    rows = text_of(shown(view).build(80, 20)).split("\n")
+    assert "nothing but blanks" in rows[4]
+    assert [row[41:].strip() for row in rows[4:7]] == ["a", "", "b"]
+
+
+def test_a_run_that_ended_without_a_second_sample_says_so() -> None:
+    story = scripted_run.training(5)
+    story.say(RunEnded(state="stopped", exit_code=0))
+    assert "none was written" in text_of(shown(story.view()).build(80, 20))
 
 
 async def test_other_prompts_and_what_is_copied() -> None:
