@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -85,8 +86,15 @@ class NewRunScreen(Screen[None]):
     """Folds the parts' messages into a draft, asks for verdict and data, starts the run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        # Before other keys: text that comes in one packet with Tab belongs to the next field.
+        Binding("tab", "leave_field", show=False, priority=True),
+        Binding("down", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
         Binding("ctrl+s,f5", "start", "Start", id="form.start", tooltip="Start this run"),
         Binding("escape", "back", "Back", id="form.back", tooltip="Leave the form"),
+        # Letters of the other screens would throw the draft away from a field that takes no text.
+        Binding("q,1,2", "back", show=False),
+        Binding("n,f2", "nothing", show=False),
         Binding("ctrl+o,f4", "advanced", "Advanced", id="form.advanced", tooltip="More fields"),
         Binding("ctrl+t,f3", "page", "Verdict or data", id="form.page", tooltip="Other page"),
         Binding("ctrl+g,f6", "mend", "Make it fit", id="form.mend", tooltip="Take the advice"),
@@ -296,6 +304,12 @@ class NewRunScreen(Screen[None]):
 
     # Keys and lists.
 
+    def action_leave_field(self) -> None:
+        """Go to the next field, unless this one completes what was typed."""
+        if isinstance(self.focused, PathInput) and self.focused.typed:
+            raise SkipAction
+        self.focus_next()
+
     def action_back(self) -> None:
         """Leave; what was changed is asked about first."""
         if self.state.draft == self.state.base or self._launching:
@@ -303,6 +317,9 @@ class NewRunScreen(Screen[None]):
             return
         question = ConfirmDialog("Leave the form?", "What you changed in it is not kept.")
         self.app.push_screen(question, lambda yes: dashboard(self).go_back() if yes else None)
+
+    def action_nothing(self) -> None:
+        """Take a key that means something elsewhere."""
 
     @on(ActionLine.Pressed, "#unfold")
     async def action_advanced(self) -> None:

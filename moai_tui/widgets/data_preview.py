@@ -33,7 +33,8 @@ def data_lines(state: FormState, width: int, height: int) -> list[Line]:
     report = state.report
     if report is None:
         return lines or [(("no dataset read yet", "muted"),)]
-    lines += _facts(report, state, width)
+    if report.rows or not report.errors:
+        lines += _facts(report, state, width)
     for error in report.errors[:ERRORS_SHOWN]:
         lines += wrapped(_error_text(error), width, "bad", "✗ ")
     if report.error_count > ERRORS_SHOWN:
@@ -42,10 +43,15 @@ def data_lines(state: FormState, width: int, height: int) -> list[Line]:
     return lines
 
 
+def rows_text(count: int) -> str:
+    """Return a number of rows in words."""
+    return f"{whole_text(count)} row{'' if count == 1 else 's'}"
+
+
 def _facts(report: DataReport, state: FormState, width: int) -> list[Line]:
     about = "about " if report.estimated else ""
     held_out = f", {whole_text(report.eval_rows)} held out" if report.eval_rows else ""
-    parts = [report.format, f"{about}{whole_text(report.train_rows)} rows{held_out}"]
+    parts = [report.format, f"{about}{rows_text(report.train_rows)}{held_out}"]
     if report.counted_tokens is not None:
         parts.append(
             f"{count_text(report.counted_tokens)} of {count_text(report.tokens)} tokens trained"
@@ -76,10 +82,10 @@ def _left_out(report: DataReport, state: FormState) -> str:
     if report.too_long:
         fate = "cut" if state.draft.data.truncate else "dropped"
         length = report.sequence_length or "the sequence length"
-        parts.append(f"{whole_text(report.too_long)} rows longer than {length} tokens {fate}")
+        parts.append(f"{rows_text(report.too_long)} longer than {length} tokens {fate}")
     others = report.dropped - (0 if state.draft.data.truncate else report.too_long)
     if others > 0:
-        parts.append(f"{whole_text(others)} broken or empty rows left out")
+        parts.append(f"{rows_text(others)} broken or empty, left out")
     return " · ".join(parts)
 
 

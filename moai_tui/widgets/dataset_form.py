@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from moai_tui.formatting import count_text, whole_text
+from moai_tui.formatting import count_text
+from moai_tui.widgets.data_preview import rows_text
 from moai_tui.widgets.field_spec import Choice, FieldSpec
 from moai_tui.widgets.form_part import FormPart
 from moai_tui.widgets.form_state import FormState
@@ -36,5 +37,5 @@ class DatasetForm(FormPart):
         if report is None:
             return ""
         trained = f", {count_text(report.counted_tokens)} tokens trained"
-        rows = f"{whole_text(report.train_rows)} rows"
+        rows = rows_text(report.train_rows)
         return rows + (trained if report.counted_tokens is not None else "")

@@ -23,6 +23,10 @@ LABEL_WIDTH = 18
 """Cells of mark and label; the longest label is `Sequence length`."""
 
 
+NOTHING = object()
+"""No value was shown yet; None is a value."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowState:
     """Everything a row shows."""
@@ -83,8 +87,8 @@ class FieldRow(Widget):
         self.spec = spec
         self.state = RowState()
         self._misread: str | None = None
-        self._own_value: FieldValue = spec.unset
-        self._shown_once = False
+        self._posted: list[FieldValue] = []
+        self._last_value: FieldValue | object = NOTHING
         self._in_focus = False
         self.editor: ChoiceField | TextInput = _editor_of(spec)
         self.editor.add_class("editor")
@@ -106,16 +110,17 @@ class FieldRow(Widget):
     def show(self, state: RowState) -> None:
         """Take everything from above; what is being typed stays unless the value is another."""
         before, self.state = self.state, state
+        from_above = self._is_from_above(state.value)
         if isinstance(self.editor, ChoiceField):
-            self.editor.show(state.value, choices=self.choices, open_text=state.default)
+            value = state.value if from_above else self.editor.value
+            self.editor.show(value, choices=self.choices, open_text=state.default)
         else:
-            text = self.editor.value
-            if self._own_value != state.value or not self._shown_once:
-                text, self._misread = shown(state.value), None
+            if from_above:
+                self._misread = None
+            text = shown(state.value) if from_above else self.editor.value
             self.editor.show(text, state.default)
             if isinstance(self.editor, PathInput):
                 self.editor.ids = tuple(str(choice.value) for choice in self.choices)
-        self._own_value, self._shown_once = state.value, True
         if state != before:
             self.refresh()
 
@@ -143,6 +148,25 @@ class FieldRow(Widget):
             parts = ((label, look), gap, (show_line(self.state.hint), "$muted"))
         return Content.assemble(*parts).truncate(self.size.width, ellipsis=True)
 
+    def _post(self, value: FieldValue) -> None:
+        self._posted.append(value)
+        self.post_message(self.Edited(self, value))
+
+    def _is_from_above(self, value: FieldValue) -> bool:
+        """Say whether a value is news, not the echo of what was typed here a moment ago.
+
+        States come while keys are on their way to the draft: one that still has the value before
+        them, or the one between two keys, must not take back what stands in the editor.
+        """
+        if value == self._last_value:
+            return False
+        self._last_value = value
+        if value in self._posted:
+            del self._posted[: self._posted.index(value) + 1]
+            return False
+        self._posted.clear()
+        return True
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
@@ -153,8 +177,8 @@ class FieldRow(Widget):
             self._misread = str(error)
             self.post_message(self.Edited(self, self.state.value, self._misread))
         else:
-            self._misread, self._own_value = None, value
-            self.post_message(self.Edited(self, value))
+            self._misread = None
+            self._post(value)
         self.refresh()
 
     @on(Input.Submitted)
@@ -168,7 +192,7 @@ class FieldRow(Widget):
     @on(ChoiceField.Picked)
     def _picked(self, event: ChoiceField.Picked) -> None:
         event.stop()
-        self.post_message(self.Edited(self, event.value))
+        self._post(event.value)
 
     @on(ChoiceField.ListWanted)
     def _list_wanted(self, event: ChoiceField.ListWanted) -> None:

@@ -85,7 +85,12 @@ def data_problems(state: FormState) -> dict[str, str]:
     if state.data_problem is not None:
         return {"dataset": state.data_problem}
     report = state.report
-    if report is not None and report.error_count and not state.draft.skip_bad_rows:
+    if report is None:
+        return {}
+    whole = next((error for error in report.errors if error.row is None), None)
+    if whole is not None:
+        return {"dataset": f"{whole.file}: {whole.message}; {whole.fix}"}
+    if report.error_count and not state.draft.skip_bad_rows:
         rows = f"{report.error_count} broken row{'s' if report.error_count > 1 else ''}"
         return {"dataset": f"{rows}; mend them, or set Skip bad rows under Advanced"}
     return {}

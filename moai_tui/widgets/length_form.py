@@ -9,6 +9,7 @@ from moai_tui.formatting import count_text
 from moai_tui.widgets.field_spec import FieldSpec, number, shown, whole_number
 from moai_tui.widgets.form_part import FormPart
 from moai_tui.widgets.form_state import FormState
+from trainer_core.run.defaults import epochs_from_steps, sequences_at, steps_from_epochs
 from trainer_core.run.fields import FieldValue
 
 OTHER = {"steps": "epochs", "epochs": "steps"}
@@ -32,13 +33,13 @@ def length_of(state: FormState) -> Length:
     if state.draft.epochs is not None and state.draft.steps is None:
         steps = None
     batch, report = state.chosen("global_batch_size"), state.report
-    sequences = _sequences(state)
-    per_epoch = sequences / batch if sequences and isinstance(batch, int) and batch > 0 else None
-    if per_epoch is not None:
+    length = state.chosen("sequence_length")
+    sequences = sequences_at(report, length if isinstance(length, int) else None)
+    if sequences and isinstance(batch, int) and batch > 0:
         if isinstance(steps, int):
-            epochs = steps / per_epoch
+            epochs = epochs_from_steps(steps, sequences, batch)
         elif isinstance(epochs, (int, float)):
-            steps = max(1, round(epochs * per_epoch))
+            steps = steps_from_epochs(epochs, sequences, batch)
     tokens = None
     if report is not None and report.tokens is not None and isinstance(epochs, (int, float)):
         tokens = epochs * report.tokens
@@ -47,18 +48,6 @@ def length_of(state: FormState) -> Length:
         epochs=float(epochs) if isinstance(epochs, (int, float)) else None,
         tokens=tokens,
     )
-
-
-def _sequences(state: FormState) -> float | None:
-    """Packed rows of one epoch, at the draft's length: the report may be of another one."""
-    report, length = state.report, state.chosen("sequence_length")
-    if report is None:
-        return None
-    if report.sequences and report.sequence_length == length:
-        return report.sequences
-    if report.tokens and isinstance(length, int) and length > 0:
-        return report.tokens / length
-    return report.sequences
 
 
 class LengthForm(FormPart):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,6 +94,24 @@ class TextInput(Input):
         """Note that the user typed: programs change the text without this message."""
         self.typed = True
 
+    # Bindings run after every key of a packet: on a slow line text typed after one of these would
+    # be deleted, or land in the wrong place. Keys taken here stay in order with the text.
+
+    def key_ctrl_u(self, event: events.Key) -> None:
+        """Delete to the beginning."""
+        event.stop()
+        self.action_delete_left_all()
+
+    def key_backspace(self, event: events.Key) -> None:
+        """Delete the letter before the cursor."""
+        event.stop()
+        self.action_delete_left()
+
+    def key_end(self, event: events.Key) -> None:
+        """Go behind the last letter."""
+        event.stop()
+        self.action_end()
+
     def on_focus(self) -> None:
         """Start counting edits anew."""
         self.typed = False
@@ -126,28 +143,14 @@ class PathInput(TextInput):
 
     def action_complete(self) -> None:
         """Complete what was typed; where nothing was, move on."""
-        if not self.typed or not self.value or self.cursor_position < len(self.value):
-            self.screen.focus_next()
-            return
-        self.run_worker(
-            self._complete(self.value), group="complete", exclusive=True, exit_on_error=False
-        )
-
-    async def _complete(self, text: str) -> None:
-        # A folder may lie on a slow network disk: it is read beside the keys, not before them.
-        completion = await asyncio.to_thread(complete, text, self.ids)
-        if self.value != text:
-            return
-        if completion.text != text:
-            self.value = completion.text
+        at_end = self.cursor_position >= len(self.value)
+        # Read here and not beside the keys: what is typed after Tab must go where Tab leads.
+        found = complete(self.value, self.ids) if self.typed and at_end else None
+        if found is not None and found.text != self.value:
+            self.value = found.text
             self.cursor_position = len(self.value)
-            return
-        self.typed = False  # a second Tab moves on
-        if len(completion.candidates) > 1:
-            self.post_message(self.Candidates(self, completion.candidates))
+        elif found is not None and len(found.candidates) > 1:
+            self.typed = False  # a second Tab moves on
+            self.post_message(self.Candidates(self, found.candidates))
         else:
             self.screen.focus_next()
-
-    def on_blur(self, event: events.Blur) -> None:
-        """Drop a completion that is late."""
-        self.workers.cancel_group(self, "complete")

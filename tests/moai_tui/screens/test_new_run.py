@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from moai_tui.messages import (
@@ -214,16 +215,25 @@ async def test_tab_completes_a_path_and_then_moves_on(
     monkeypatch.chdir(tmp_path)
     async with opened(scripted_app) as desk:
         await desk.write("dataset", "./no")
-        await desk.pilot.press("tab")
-        await desk.app.workers.wait_for_complete()
-        await desk.settle()
+        await desk.keys("tab")
         assert desk.row("dataset").editor.value == "./notes.jsonl"
         assert desk.form.state.draft.dataset == "./notes.jsonl"
         assert desk.app.focused is desk.row("dataset").editor
-        await desk.pilot.press("tab")
-        await desk.app.workers.wait_for_complete()
-        await desk.settle()
+        await desk.keys("tab")
         assert desk.app.focused is desk.row("size").editor
+
+
+async def test_keys_that_come_in_one_packet_stay_in_order(scripted_app) -> None:
+    async with opened(scripted_app) as desk:
+        desk.row("steps").editor.focus()
+        await desk.pilot.pause()
+        for key, letter in [("9", "9"), ("ctrl+u", None), ("4", "4"), ("0", "0")]:
+            desk.app.post_message(events.Key(key, letter))
+        for key, letter in [("tab", None), ("shift+tab", None), ("up", None), ("1", "1")]:
+            desk.app.post_message(events.Key(key, letter))
+        await desk.settle()
+        draft = desk.form.state.draft
+        assert (draft.steps, draft.learning_rate, draft.epochs) == (40, 1.0, None)
 
 
 async def test_a_dataset_with_broken_rows_is_said_with_file_and_row(scripted_app) -> None:
@@ -294,6 +304,17 @@ async def test_escape_leaves_at_once_unless_something_was_changed(scripted_app) 
         await desk.write("learning_rate", "")
         await desk.keys("escape")
         assert not any(isinstance(s, (NewRunScreen, ConfirmDialog)) for s in desk.app.screen_stack)
+
+
+@pytest.mark.parametrize("key", ["q", "1", "2"])
+async def test_keys_of_other_screens_do_not_throw_the_draft_away(scripted_app, key: str) -> None:
+    async with opened(scripted_app, RunConfig(seed=3)) as desk:
+        await desk.write("learning_rate", "1e-4")
+        desk.row("size").editor.focus()
+        await desk.keys("n")
+        assert isinstance(desk.app.screen, NewRunScreen)
+        await desk.keys(key)
+        assert isinstance(desk.app.screen, ConfirmDialog)
 
 
 async def test_the_exact_command_is_shown_and_copied(scripted_app) -> None:

@@ -68,6 +68,20 @@ async def test_what_is_being_typed_survives_news_about_other_fields() -> None:
         assert app.query_one(Input).value == "other"
 
 
+async def test_a_state_that_is_older_than_the_keys_takes_nothing_back() -> None:
+    app = RowApp(MODEL)
+    async with app.run_test(size=(80, 3)) as pilot:
+        app.row.show(RowState(value="tiny"))
+        app.row.editor.focus()
+        await pilot.press("end", "ctrl+u", "a", "b", "c")
+        await pilot.pause()
+        for late in ("tiny", "a", "ab", "ab", "abc"):
+            app.row.show(RowState(value=late, hint="news of another field"))
+            assert app.query_one(Input).value == "abc"
+        app.row.show(RowState(value="ab"))
+        assert app.query_one(Input).value == "ab"
+
+
 async def test_a_value_from_above_replaces_text_that_was_no_value() -> None:
     app = RowApp(RATE)
     async with app.run_test(size=(80, 3)) as pilot:

@@ -16,6 +16,7 @@ from moai_tui.widgets.form_state import (
 from tests.moai_tui.form_facts import BROKEN_REPORT, CPU, REPORT, VERDICT
 from trainer_core.accelerators.base import DeviceProcess
 from trainer_core.run.config import DataConfig, RunConfig
+from trainer_core.run.data_report import RowError
 
 DEFAULTS = RunConfig()
 
@@ -49,6 +50,9 @@ def test_broken_rows_stop_a_start_unless_they_are_skipped() -> None:
     assert "2 broken rows" in data_problems(state)["dataset"]
     assert data_problems(replace(state, draft=RunConfig(skip_bad_rows=True))) == {}
     assert data_problems(FormState(report=REPORT)) == {}
+    lost = RowError(file="x", message="is not there", fix="check the path")
+    report = msgspec.structs.replace(REPORT, errors=(lost,), error_count=1)
+    assert data_problems(FormState(report=report)) == {"dataset": "x: is not there; check the path"}
     assert data_problems(FormState(data_problem="gone")) == {"dataset": "gone"}
 
 

@@ -40,7 +40,7 @@ def test_before_the_data_is_read_nothing_is_guessed() -> None:
 
 def test_a_report_of_another_length_is_converted_by_its_tokens() -> None:
     steps = length_of(state_of(RunConfig(epochs=1, sequence_length=512))).steps
-    assert steps == pytest.approx(1_120_000 / 512 / 64, rel=0.05)
+    assert steps == pytest.approx(1_120_000 / 512 / 64, rel=0.06)
 
 
 def test_tokens_stand_beside_the_unit_that_was_written() -> None:

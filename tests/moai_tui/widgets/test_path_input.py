@@ -77,7 +77,6 @@ async def test_tab_shows_the_ways_on_once_and_moves_on_the_second_time(folder: P
     async with app.run_test(size=(40, 4)) as pilot:
         app.widget.focus()
         await pilot.press(*"note", "tab")
-        await app.workers.wait_for_complete()
         await pilot.pause()
         assert app.seen == [("notebook/", "notes.jsonl")]
         assert app.focused is app.widget
