@@ -145,7 +145,7 @@ def _encoder(config: RunConfig) -> tuple[TextEncoder | None, RowError | None]:
     try:
         return load_encoder(config.model), None
     except UserError as error:
-        message, _, fix = str(error).rpartition("; ")
+        message, _, fix = str(error).removeprefix(f"model {config.model!r}: ").rpartition("; ")
         return None, RowError(file=config.model, message=message or fix, fix=fix)
 
 
@@ -316,7 +316,7 @@ def _rendered(row: CheckedRow, end_token: str) -> RenderedRow:
         before = ""
     elif not whole.startswith(before):
         before = whole[: -len(texts[-1])]
-    answer = whole[len(before) :]
+    answer = whole[len(before) :].removesuffix("" if pieces[-1].counted else pieces[-1].text)
     if len(before) > _SHOWN_CHARACTERS:
         before = "…" + before[-_SHOWN_CHARACTERS:]
     if len(answer) > _SHOWN_CHARACTERS:

@@ -1,10 +1,23 @@
-"""What went wrong with the hub, in one sentence a user can act on."""
+"""Whether the hub can be reached, and what went wrong with it in one sentence."""
 
 from __future__ import annotations
 
 import errno
+import logging
+import os
+import socket
+import sys
+import threading
+from functools import cache
+from urllib.parse import urlsplit
 
 from trainer_core.errors import UserError
+
+PROBE_SECONDS = 3.0
+"""How long a hub that does not answer is waited for."""
+
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_LOUD = ("huggingface_hub", "datasets", "transformers")
 
 _OFFLINE = frozenset(
     {
@@ -24,6 +37,53 @@ _OFFLINE = frozenset(
     }
 )
 _ABSENT = frozenset({"RepositoryNotFoundError", "DatasetNotFoundError", "RevisionNotFoundError"})
+
+
+def settle_network() -> bool:
+    """Switch the hub's libraries to offline where the hub cannot be reached; say if it can.
+
+    Call it before a hub id is loaded: without it they retry for half a minute before they look
+    into their cache or give up. Their warnings are silenced too; what matters becomes a sentence.
+    """
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        return False
+    if _reachable(os.environ.get("HF_ENDPOINT") or "https://huggingface.co"):
+        return True
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    # The variable is read when the libraries are imported; these are where they keep it.
+    for name in ("huggingface_hub.constants", "datasets.config"):
+        module = sys.modules.get(name)
+        if module is not None:
+            module.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+    return False
+
+
+@cache
+def _reachable(endpoint: str) -> bool:
+    """Whether a connection to the hub opens within `PROBE_SECONDS`.
+
+    Behind a proxy only the libraries themselves can tell.
+    """
+    if any(os.environ.get(name) for name in _PROXIES):
+        return True
+    address = urlsplit(endpoint)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    answers: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((address.hostname, port), timeout=PROBE_SECONDS).close()
+        except OSError:
+            return
+        answers.append(True)
+
+    # Looking up a name has no time limit of its own.
+    prober = threading.Thread(target=connect, daemon=True)
+    prober.start()
+    prober.join(PROBE_SECONDS)
+    return bool(answers)
 
 
 def hub_error(kind: str, hub_id: str, error: BaseException, otherwise: str) -> UserError:

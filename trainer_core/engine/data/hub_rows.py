@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trainer_core.engine.data.hub import hub_error
+from trainer_core.engine.data.hub import hub_error, settle_network
 from trainer_core.engine.data.record import Record
 from trainer_core.engine.data.source import Source, Split
 from trainer_core.errors import DataError, UserError
@@ -49,6 +49,7 @@ def load_hub_rows(source: Source, *, training_only: bool = False) -> HubRows:
         UserError: One sentence: offline, unknown, private, a script, an unknown subset.
         DataError: If the split does not exist.
     """
+    settle_network()
     try:
         import datasets
     except ImportError as error:

@@ -149,8 +149,9 @@ def _turns(example: Example, prompt: PromptFormat) -> Rendered:
 def _chat(example: Example, prompt: PromptFormat) -> Rendered:
     messages = list(example.messages or _messages(example))
     try:
-        pieces = _marked_by_template(messages, prompt) or _marked_by_prefix(messages, prompt)
         before = prompt.render_chat(messages[:-1], ask=True)
+        pieces = _marked_by_template(messages, prompt)
+        pieces = pieces or _marked_by_prefix(messages, prompt, before)
     except UserError as error:
         raise RowProblem(None, str(error), "mend the conversation") from error
     counted = [piece for piece in pieces if piece.counted]
@@ -194,7 +195,7 @@ def _marked_by_template(messages: list[Message], prompt: PromptFormat) -> list[P
     return [piece for piece in pieces if piece.text]
 
 
-def _marked_by_prefix(messages: list[Message], prompt: PromptFormat) -> list[Piece]:
+def _marked_by_prefix(messages: list[Message], prompt: PromptFormat, before: str) -> list[Piece]:
     """Pieces by rendering the conversation up to and with each answer.
 
     A template that rewrites earlier turns (thoughts left out, say) lets only the last answer be
@@ -206,24 +207,35 @@ def _marked_by_prefix(messages: list[Message], prompt: PromptFormat) -> list[Pie
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        start = prompt.render_chat(messages[:index], ask=True)
-        end = prompt.render_chat(messages[: index + 1], ask=False)
+        last = index == len(messages) - 1
+        start = before if last else prompt.render_chat(messages[:index], ask=True)
+        end = whole if last else prompt.render_chat(messages[: index + 1], ask=False)
         if not (whole.startswith(end) and end.startswith(start) and len(start) >= place):
-            return _last_answer(messages, whole, prompt)
+            return _last_answer(messages, whole, before, prompt)
         pieces.append(Piece(text=whole[place : len(start)], counted=False))
-        pieces.append(Piece(text=whole[len(start) : len(end)], counted=True))
+        pieces += _answer(whole[len(start) : len(end)], prompt)
         place = len(end)
     return [piece for piece in pieces if piece.text]
 
 
-def _last_answer(messages: list[Message], whole: str, prompt: PromptFormat) -> list[Piece]:
-    before = prompt.render_chat(messages[:-1], ask=True)
+def _answer(text: str, prompt: PromptFormat) -> list[Piece]:
+    """Pieces of an answer: what stands after its end token is never asked of a model."""
+    end = text.rfind(prompt.end_token) + len(prompt.end_token) if prompt.end_token else len(text)
+    if prompt.end_token not in text or text[end:].strip():
+        return [Piece(text=text, counted=True)]
+    return [Piece(text=text[:end], counted=True), Piece(text=text[end:], counted=False)]
+
+
+def _last_answer(
+    messages: list[Message], whole: str, before: str, prompt: PromptFormat
+) -> list[Piece]:
     start = (
         len(before) if whole.startswith(before) else whole.rfind(messages[-1]["content"].strip())
     )
     if start < 0:
         raise UserError("the model's chat template leaves the last answer out")
-    return [
+    pieces = [
         Piece(text=whole[:start], counted=False),
-        Piece(text=whole[start:], counted=True),
+        *_answer(whole[start:], prompt),
     ]
+    return [piece for piece in pieces if piece.text]

@@ -66,9 +66,10 @@ def read_json(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
     if _is_jsonl(lines):
         yield from read_jsonl(file, on_problem)
         return
-    text = "".join(
-        _decoded(raw, file, None, line, on_problem) or "" for line, raw in enumerate(lines, 1)
-    )
+    decoded = [_decoded(raw, file, None, line, on_problem) for line, raw in enumerate(lines, 1)]
+    if None in decoded:
+        return
+    text = "".join(line for line in decoded if line is not None)
     start = _list_start(text)
     if start is None:
         yield from _single_document(text, file, on_problem)

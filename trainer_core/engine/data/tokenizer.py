@@ -18,7 +18,7 @@ from trainer_core.engine.data.encoder import (
     read_encoder,
     tiny_encoder,
 )
-from trainer_core.engine.data.hub import hub_error
+from trainer_core.engine.data.hub import hub_error, settle_network
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
 from trainer_core.run.found_here import smollm2_file
@@ -74,7 +74,9 @@ def load_encoder(model: str, *, revision: str | None = None) -> TextEncoder:
         return tiny_encoder()
     if model.lower().startswith(CEREBRAS_PREFIXES) and not path.exists():
         return gpt2_encoder()
-    encoder = read_encoder(path) if path.is_dir() else None
+    gguf = _gguf_file(model)
+    folder = _converted(gguf) if gguf is not None else path
+    encoder = read_encoder(folder) if folder.is_dir() else None
     return encoder or encoder_of(load_tokenizer(model, revision=revision))
 
 
@@ -172,6 +174,7 @@ def _from_folder(path: Path, model: str) -> Any:
 
 
 def _from_hub(hub_id: str, revision: str | None) -> Any:
+    settle_network()
     from transformers import AutoTokenizer
 
     try:

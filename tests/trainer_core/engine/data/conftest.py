@@ -21,6 +21,12 @@ Read = Callable[[str, bytes | str], tuple[list[Record], list[DataError]]]
 WriteRows = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks a network, and none leaves the libraries switched to offline."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
 @pytest.fixture(scope="session")
 def encoder() -> TextEncoder:
     return tiny_encoder()

@@ -81,7 +81,7 @@ def test_a_model_without_a_tokenizer_here_still_shows_the_rows(
     monkeypatch.setattr(analysis, "load_encoder", offline)
     report = data_report(config(write_rows(pairs), model="o/n", data={"eval_fraction": 0.2}))
     assert (report.tokens, report.sequences) == (None, None)
-    assert report.errors[0].file == "o/n"
+    assert (report.errors[0].file, report.errors[0].message) == ("o/n", "the hub cannot be reached")
     assert report.errors[0].fix == "connect to a network"
     assert report.prompt_format == "instruct"
     assert report.train_rows + report.eval_rows == 40

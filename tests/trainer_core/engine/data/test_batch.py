@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,13 @@ def test_padding_is_a_document_of_its_own_that_counts_nothing(rows: TokenRows) -
     assert batch.labels[0, 10:].tolist() == [IGNORE_INDEX] * 8
     assert batch.position_ids[0, 10:].tolist() == [0, 1, 0, 1, 2, 3, 4, 5]
     assert (batch.tokens, batch.padded_tokens, batch.counted_tokens) == (9, 18, 5)
+
+
+def test_a_first_token_is_never_a_label_whatever_the_mask_says(rows: TokenRows) -> None:
+    everything = dataclasses.replace(rows, counted=np.ones(9, dtype=np.uint8))
+    labels = collate(everything, [(0, 1)], pad_to=6).labels
+    none = IGNORE_INDEX
+    assert labels.tolist() == [[2, 3, none, 5, none, none]]
 
 
 def test_packed_and_padded_hold_the_same_labels(rows: TokenRows) -> None:

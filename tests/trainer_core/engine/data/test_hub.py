@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
+import socket
+import time
 
+import datasets
+import huggingface_hub
 import pytest
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -12,7 +17,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from trainer_core.engine.data.hub import hub_error
+from trainer_core.engine.data import hub
+from trainer_core.engine.data.hub import hub_error, settle_network
 
 OFFLINE = "it is not on this machine and the hub cannot be reached; connect to a network, or wait"
 
@@ -48,3 +54,57 @@ def test_each_failure_has_its_sentence(error: BaseException, sentence: str) -> N
     text = str(hub_error("model", "owner/name", error, "wait"))
     assert text.startswith(f"model 'owner/name': {sentence}")
     assert "\n" not in text
+
+
+@pytest.fixture
+def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's libraries as on a machine that did not ask for offline mode."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    hub._reachable.cache_clear()
+
+
+@pytest.mark.usefixtures("libraries")
+def test_a_hub_that_answers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert settle_network()
+    assert "HF_HUB_OFFLINE" not in os.environ
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+@pytest.mark.usefixtures("libraries")
+def test_a_hub_that_does_not_answer_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
+    assert not settle_network()
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+    assert huggingface_hub.constants.HF_HUB_OFFLINE
+    assert datasets.config.HF_HUB_OFFLINE
+
+
+@pytest.mark.usefixtures("libraries")
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: time.sleep(60))
+    assert not settle_network()
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
+@pytest.mark.usefixtures("libraries")
+def test_behind_a_proxy_the_libraries_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("was probed"))
+    assert settle_network()
+
+
+def test_offline_by_the_users_word_is_never_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("was probed"))
+    assert not settle_network()

@@ -92,7 +92,7 @@ def test_plain_text_is_learned_whole_and_ends_where_the_file_does() -> None:
 
 
 def test_a_chat_template_marks_the_assistants_turns() -> None:
-    assert trained(TWO_TURNS, CHAT) == ["1<|im_end|>\n", "2<|im_end|>\n"]
+    assert trained(TWO_TURNS, CHAT) == ["1<|im_end|>", "2<|im_end|>"]
     rendered = render(TWO_TURNS, CHAT)
     assert rendered.special
     assert whole(TWO_TURNS, CHAT) == CHAT.render_chat(

@@ -80,6 +80,12 @@ BROKEN_ROWS = [
         1,
     ),
     (
+        "latin.json",
+        b'[\n{"a": "caf\xe9"}]',
+        "latin.json (line 2): byte 11 of the line (0xe9) is not UTF-8; save the file as UTF-8",
+        0,
+    ),
+    (
         "gap.json",
         '[\n{"a": "x"}\n{"a": "y"}]',
         "gap.json:1 (line 3): is not followed by a comma or the end of the list; mend the JSON",
