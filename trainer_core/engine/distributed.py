@@ -169,6 +169,18 @@ def shard(
         register_fsdp_forward_method(model, method)
 
 
+def reshard(model: nn.Module) -> None:
+    """Give back whole weights a forward pass left gathered, so that only shards are seen.
+
+    Without a backward pass behind it, FSDP keeps the root's weights gathered for the next one.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def replicate(model: nn.Module, *, device: torch.device) -> nn.Module:
     """Wrap a model in DDP; its gradients are averaged as the backward pass produces them."""
     from torch.nn.parallel import DistributedDataParallel

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from trainer_core.engine.checkpoint import save_checkpoint
+from trainer_core.engine.distributed import reshard
 from trainer_core.engine.evaluation import evaluate
 from trainer_core.engine.generate import generate_texts
 from trainer_core.engine.metrics import device_name
@@ -118,6 +119,7 @@ class Outcomes:
         if self._saved_step == step:
             return
         self._reporter.phase("saving")
+        self._gather_nothing()
         parts, settled = self._parts, self._parts.settled
         info = save_checkpoint(
             self._run_folder,
@@ -145,6 +147,7 @@ class Outcomes:
     def save_model(self, step: int) -> None:
         """Write `model/`, one complete Hugging Face folder; every rank calls it."""
         self._reporter.phase("saving", detail="model")
+        self._gather_nothing()
         parts, config = self._parts, self._parts.settled.config
         began = time.perf_counter()
         size = save_model_folder(
@@ -165,3 +168,7 @@ class Outcomes:
         )
         seconds = time.perf_counter() - began
         self._reporter.event(ModelSaved(step=step, path=MODEL_FOLDER, bytes=size, seconds=seconds))
+
+    def _gather_nothing(self) -> None:
+        if self._parts.settled.strategy == "fsdp":
+            reshard(self._parts.model)

@@ -87,6 +87,8 @@ class Trainer:
         """
         self._outcomes.announce(self._peak_flops)
         ending = self._wishes.at_border(self.step).end
+        if ending is None and is_compiled(self._parts.device):
+            self._warm_up()
         if ending is None and self.step == 0:
             self._outcomes.evaluate(self.step)
             self._outcomes.sample(self.step)
@@ -95,9 +97,26 @@ class Trainer:
         self._finish(ending)
         return ending or "finished"
 
+    def _warm_up(self) -> None:
+        """Run every kernel once, with nothing to show for it, so that compiling has a name.
+
+        Weights, optimizer and random states are afterwards what they were.
+        """
+        self._reporter.phase("compiling")
+        parts = self._parts
+        cards = [parts.device] if parts.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cards):
+            batches, _ = parts.train_feed.take(self.step + 1, last=True)
+            arguments = batches.micro_batches[0].arguments()
+            parts.objective(**arguments).backward()
+            parts.optimizer.zero_grad(set_to_none=True)
+            with torch.no_grad():
+                parts.objective.eval()(**arguments)
+            parts.objective.train()
+
     def _train(self) -> Ending | None:
         total = self._settled.total_steps
-        self._reporter.phase("compiling" if self._parts.device.type == "cuda" else "training")
+        self._reporter.phase("training")
         self._clock.restart()
         while self.step < total:
             self._train_step(self.step + 1)
@@ -231,6 +250,11 @@ class Trainer:
             self._outcomes.save_model(self.step)
         self._reporter.event(TrainingEnded(step=self.step, reason=ending or "finished"))
         self._reporter.sync()
+
+
+def is_compiled(device: torch.device) -> bool:
+    """Whether blocks are compiled on a device, which takes a while at their first pass."""
+    return device.type == "cuda"
 
 
 def _finite(*numbers: float) -> bool:

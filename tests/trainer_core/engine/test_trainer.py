@@ -47,6 +47,18 @@ def test_steps_between_are_not_logged_when_told_so(make_run, read_events):
     assert not read_events(folder, "sample")
 
 
+def test_warming_up_shows_only_as_a_phase(make_run, read_events, monkeypatch):
+    curves = []
+    for name, warm in (("cold", False), ("warm", True)):
+        monkeypatch.setattr(trainer, "is_compiled", lambda device, warm=warm: warm)
+        folder = make_run(name)
+        assert rank.main(folder) == 0
+        curves.append([event["train_loss"] for event in read_events(folder, "step")])
+        phases = [event["name"] for event in read_events(folder, "phase")]
+        assert ("compiling" in phases) == warm
+    assert curves[0] == curves[1]
+
+
 @pytest.fixture
 def poisoned(monkeypatch):
     """The loss of step 3 is not a number, and so are its gradients."""

@@ -1,0 +1,116 @@
+"""Runs whose loss curves are compared: in this process, and as real ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SETTINGS: dict[str, Any] = {
+    "model": "tiny",
+    "dataset": "python-stdlib",
+    "sequence_length": 128,
+    "global_batch_size": 8,
+    "micro_batch_size": 4,
+    "learning_rate": 3e-3,
+    "steps": 12,
+    # Rising all along: a full rate at once makes losses jump, and jumps magnify rounding.
+    "optimizer": {"warmup_steps": 12},
+    "data": {"eval_fraction": 0.0},
+    "checkpoint": {"every_steps": 0},
+    "eval": {"every_steps": 0},
+    "sample": {"count": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> Path:
+    """Caches and homes of this module's runs; rows are tokenised once."""
+    root = tmp_path_factory.mktemp("curves")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOAI_TUI_HOME", str(root / "home"))
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MOAI_TUI_RENDEZVOUS"):
+            patch.delenv(name, raising=False)
+        yield root
+
+
+@pytest.fixture(scope="module")
+def make_folder(folders: Path) -> Callable[..., Path]:
+    def make(name: str, **changes: Any) -> Path:
+        from trainer_core.run.config import RunConfig
+        from trainer_core.run.config_file import dump_config
+
+        folder = folders / name
+        folder.mkdir()
+        config = msgspec.convert({**SETTINGS, **changes}, RunConfig)
+        (folder / "config.yaml").write_text(dump_config(config))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def losses() -> Callable[[Path], list[float]]:
+    """Return a reader of a run's losses and gradient norms, step after step."""
+
+    def read(folder: Path) -> list[tuple[float, float]]:
+        events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        steps = [event for event in events if event["type"] == "step"]
+        assert [step["step"] for step in steps] == list(range(1, len(steps) + 1))
+        return [(step["train_loss"], step["grad_norm"]) for step in steps]
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def train_here(make_folder, losses) -> Callable[..., list[tuple[float, float]]]:
+    def train(name: str, **changes: Any) -> list[tuple[float, float]]:
+        from trainer_core.engine import rank
+
+        folder = make_folder(name, **changes)
+        assert rank.main(folder) == 0
+        return losses(folder)
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def train_ranks(make_folder, losses) -> Callable[..., list[tuple[float, float]]]:
+    """Return a starter of real rank processes that meet through a file."""
+
+    def train(name: str, ranks: int, **changes: Any) -> list[tuple[float, float]]:
+        folder = make_folder(name, **changes)
+        processes = []
+        for number in range(ranks):
+            environment = {
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "RANK": str(number),
+                "LOCAL_RANK": str(number),
+                "WORLD_SIZE": str(ranks),
+                "LOCAL_WORLD_SIZE": str(ranks),
+                "MOAI_TUI_RENDEZVOUS": str(folder / "rendezvous"),
+                "GLOO_SOCKET_IFNAME": "lo",
+            }
+            command = [sys.executable, "-m", "trainer_core", "rank", str(folder)]
+            log = (folder / f"rank-{number}.log").open("w")
+            processes.append(
+                subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
+        codes = [process.wait(timeout=150) for process in processes]
+        assert codes == [0] * ranks, (folder / "rank-0.log").read_text()
+        return losses(folder)
+
+    return train

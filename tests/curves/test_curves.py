@@ -1,0 +1,76 @@
+"""Ways of running that must not show in the numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.curves
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def reference(train_here):
+    """Twelve steps on one rank, two micro-batches a step."""
+    curve = train_here("reference")
+    assert len(curve) == STEPS
+    assert curve[-1][0] < curve[0][0] - 0.5
+    return curve
+
+
+def assert_equal_curves(one, other, *, largest: float, mean: float) -> None:
+    """Compare losses step by step; the mean catches a drift that stays below the largest."""
+    assert len(one) == len(other) == STEPS
+    differences = [abs(a[0] - b[0]) for a, b in zip(one, other, strict=True)]
+    assert max(differences) <= largest, differences
+    assert sum(differences) / STEPS <= mean, differences
+
+
+def test_the_same_seed_gives_the_same_digits(reference, train_here):
+    assert train_here("again") == reference
+
+
+def test_another_seed_gives_others(reference, train_here):
+    assert (
+        train_here("seed", seed=1, steps=1, optimizer={"warmup_steps": 1})[0][0] != reference[0][0]
+    )
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 8])
+def test_micro_batches_do_not_show(micro_batch_size, reference, train_here):
+    curve = train_here(f"micro-{micro_batch_size}", micro_batch_size=micro_batch_size)
+    assert_equal_curves(curve, reference, largest=1e-5, mean=5e-6)
+
+
+def test_recomputation_does_not_show(reference, train_here):
+    curve = train_here("recomputation", parallel={"recomputation": "blocks"})
+    assert_equal_curves(curve, reference, largest=1e-6, mean=1e-6)
+
+
+def test_stopping_and_going_on_does_not_show(reference, make_folder, losses, monkeypatch):
+    """Three attempts: the digits are those of the run that was never stopped."""
+    from trainer_core.engine import rank, trainer
+    from trainer_core.run.control import accept_request, new_request
+
+    folder = make_folder("resumed")
+    inner = trainer.Trainer._train_step
+
+    def stopping(self, step):
+        inner(self, step)
+        if step in (5, 7):
+            accept_request(folder, new_request("stop"))
+
+    monkeypatch.setattr(trainer.Trainer, "_train_step", stopping)
+    for attempt in (1, 2, 3):
+        monkeypatch.setenv("MOAI_TUI_ATTEMPT", str(attempt))
+        assert rank.main(folder) == 0
+    assert losses(folder) == reference
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_ranks_give_one_ranks_losses(strategy, reference, train_ranks):
+    curve = train_ranks(f"two-{strategy}", 2, parallel={"strategy": strategy}, micro_batch_size=2)
+    assert_equal_curves(curve, reference, largest=1e-5, mean=5e-6)
+    norms = [abs(a[1] - b[1]) / b[1] for a, b in zip(curve, reference, strict=True)]
+    assert max(norms) < 1e-4
