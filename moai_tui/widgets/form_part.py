@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,7 +83,8 @@ class FormPart(Vertical):
         """Return what stands beside the editor."""
         if state.wrote(field) is not None:
             return ""
-        return state.reasons.get(field, "").removeprefix(f"{self.default_of(field, state)}: ")
+        # The default stands beside it already, perhaps written another way: `2e-05: usual for …`.
+        return re.sub(r"^[-+.e\d]+: ", "", state.reasons.get(field, ""))
 
     def choices_of(self, field: str, state: FormState) -> tuple[Choice, ...] | None:
         """Return the list behind the field; None where it never changes."""

@@ -283,6 +283,25 @@ async def test_a_size_that_does_not_fit_is_refused_with_what_would_help(scripted
         assert "needs 31 GiB; use lora" in desk.help
 
 
+async def test_one_key_makes_the_change_that_fits(scripted_app) -> None:
+    def plan(draft: RunConfig) -> PlanReady:
+        choice = replace(VERDICT.choice, verdict="no", why="too big", mend=("method", "lora"))
+        answer = plan_for(draft)
+        return (
+            answer
+            if draft.method == "lora"
+            else replace(answer, verdict=replace(VERDICT, choice=choice))
+        )
+
+    async with opened(scripted_app, plan=plan) as desk:
+        assert "ctrl+g set method to lora" in desk.form.query_one(CompactPanel).plain
+        await desk.keys("ctrl+g")
+        assert desk.form.state.draft.method == "lora"
+        assert desk.form.state.problems == {}
+        await desk.keys("ctrl+g", "ctrl+s")
+        assert desk.app.heard_of(LaunchRequested)[0].config.method == "lora"
+
+
 async def test_a_launch_that_failed_keeps_the_form_and_can_be_tried_again(scripted_app) -> None:
     async with opened(scripted_app) as desk:
         await desk.keys("ctrl+s")

@@ -56,6 +56,6 @@ async def test_a_reason_does_not_repeat_the_value_before_it() -> None:
     app = PartApp(BatchForm())
     async with app.run_test(size=(80, 5)):
         app.widget.state = FormState(
-            resolved=resolved(RunConfig()), reasons={"learning_rate": "0.003: usual for 2 M"}
+            resolved=resolved(RunConfig()), reasons={"learning_rate": "3e-03: usual for 2 M"}
         )
         assert app.query(FieldRow).last().state.hint == "usual for 2 M"
