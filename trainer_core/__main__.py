@@ -69,7 +69,7 @@ def _supervise(argv: list[str]) -> int:
     parser.add_argument("--report", type=int, help="file descriptor to say on how the start went")
     options = parser.parse_args(argv)
     os.umask(0o077)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the ranks inherit it
     if os.fork() != 0:
         # The second fork: not a session leader, so it can never get a terminal, and nobody's
         # child, so nobody has to wait for it.
@@ -99,7 +99,6 @@ def _rank(argv: list[str]) -> int:
     supervisor = os.environ.get("MOAI_TUI_SUPERVISOR_PID")
     die_with_parent(int(supervisor) if supervisor else None)
     os.umask(0o077)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parser = argparse.ArgumentParser(prog="python -m trainer_core rank")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args(argv)

@@ -138,6 +138,9 @@ def write_end(summary: RunSummary) -> None:
     """Print how a run ended: state, losses, speed, where the model lies."""
     before, after = summary.first_eval_loss, summary.eval_loss
     evals = f"{loss_text(before)} → {loss_text(after)}" if after is not None else ""
+    if summary.first_bits_per_byte is not None and summary.bits_per_byte is not None:
+        evals += f" ({summary.first_bits_per_byte:.2f} → {summary.bits_per_byte:.2f} bits per byte)"
+    run = show_line(summary.name or summary.id, 64)
     seconds = summary.elapsed_seconds
     rate = summary.tokens_per_second
     reason = show_line(summary.exit_reason, 500) if summary.exit_reason else ""
@@ -155,6 +158,9 @@ def write_end(summary: RunSummary) -> None:
             ),
             ("Time", duration_text(seconds) if seconds is not None else ""),
             ("Model", show_line(summary.model_path, 500) if summary.model_path else ""),
+            ("Try it", f"moai-tui generate {run}" if summary.model_path else ""),
+            ("Go on", f"moai-tui resume {run}" if summary.state in ("stopped", "lost") else ""),
+            ("Repeat", f"moai-tui train {show_line(summary.path, 500)}/config.yaml"),
         ]
     )
 

@@ -70,4 +70,4 @@ def test_nothing_but_tab_and_newline_passes_unprintable(text: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_shown(data: bytes) -> None:
-    show(data).encode("utf-8")
+    assert show(data).encode("utf-8").decode("utf-8") == show(data)

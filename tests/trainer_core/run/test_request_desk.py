@@ -27,6 +27,8 @@ def test_a_stop_is_handed_on_once_and_answered_by_the_rank(tmp_path: Path) -> No
     desk.tick(3, has_ranks=True)
     assert desk.stopping
     (request,) = read_requests(tmp_path)
+    desk.tick(3, has_ranks=True)
+    assert read_requests(tmp_path) == ()
     assert told == []
     answer_request(tmp_path, request, step=4)
     desk.tick(4, has_ranks=True)

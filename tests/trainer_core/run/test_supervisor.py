@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -248,6 +249,21 @@ def test_what_the_machine_can_never_give_fails_the_run_in_words(
     summary = summarize(run)
     assert (summary.state, summary.exit_code) == ("failed", 2)
     assert summary.exit_reason
+
+
+def test_orphans_of_ranks_become_the_supervisors(stand_in: StandIn, wait_for: WaitFor) -> None:
+    deed = (
+        "import subprocess; subprocess.run(['sh', '-c', "
+        "f'sleep 600 & echo $! > {folder}/orphan.new && mv {folder}/orphan.new {folder}/orphan'])"
+    )
+    run = stand_in(steps=10_000, at_step=2, deed=deed)
+    wait_for((run.path / "orphan").exists)
+    orphan = int((run.path / "orphan").read_text())
+    parent = int(Path(f"/proc/{orphan}/stat").read_text().rpartition(")")[2].split()[1])
+    assert parent == supervisor_of(run)
+    os.kill(supervisor_of(run), signal.SIGTERM)
+    wait_for(lambda: not supervisor_alive(run))
+    assert start_time(orphan) is None
 
 
 def test_nothing_is_left_of_a_grandchild(stand_in: StandIn, wait_for: WaitFor) -> None:
