@@ -76,7 +76,7 @@ class Layer:
         if state != self._drawn:
             self._drawn, self._last_key = state, -1
             self.dots = Dots(frame.width, frame.height)
-        fresh = _since(curve, self._last_key, frame)
+        fresh = since(curve, self._last_key, frame)
         if self._last_key >= 0 and len(fresh) > 1:
             start = frame.x(fresh[1][0] * curve.span + half)
             self.dots.clear_from(start)
@@ -101,7 +101,7 @@ class Layer:
             self.dots.line(x0, y0, x1, y1)
 
 
-def _since(curve: Curve, last_key: int, frame: Frame) -> list[tuple[int, Bucket]]:
+def since(curve: Curve, last_key: int, frame: Frame) -> list[tuple[int, Bucket]]:
     """Return the buckets to draw again, rising.
 
     The first one lies left of every dot that may have changed: a line starts there. A bucket

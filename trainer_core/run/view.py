@@ -29,7 +29,10 @@ from trainer_core.run.events import (
 )
 
 SMOOTHING = 0.9
-"""Weight of the past in the smoothed loss, corrected for its start as in Adam."""
+"""Largest weight of the past in the smoothed loss."""
+
+SMOOTHING_START = 5
+"""After n losses the past weighs n / (n + 5): a short run's line does not lag behind its dots."""
 
 NOTICES_KEPT = 200
 MARKS_KEPT = 1000
@@ -106,7 +109,7 @@ class RunView:
     total_padded_tokens: int = 0
     peak_memory_bytes: int | None = None
     _smooth: float = 0.0
-    _smooth_weight: float = 0.0
+    _smoothed_losses: int = 0
 
     def apply(self, event: AnyEvent) -> None:
         """Fold one event in."""
@@ -191,7 +194,7 @@ class RunView:
                 self.eval_loss.append(seen.step, float(seen.eval_loss))
         before = self.smoothed_loss.nearest(step)
         if before is not None:
-            self._smooth, self._smooth_weight = before.total / before.count, 1.0
+            self._smooth = before.total / before.count
 
     def _apply_step(self, event: Step) -> None:
         if self.first_step_time is None:
@@ -205,9 +208,11 @@ class RunView:
         loss = float(event.train_loss)
         self.loss.append(event.step, loss)
         if math.isfinite(loss):
-            self._smooth = SMOOTHING * self._smooth + (1 - SMOOTHING) * loss
-            self._smooth_weight = SMOOTHING * self._smooth_weight + (1 - SMOOTHING)
-            self.smoothed_loss.append(event.step, self._smooth / self._smooth_weight)
+            seen = self._smoothed_losses
+            past = min(SMOOTHING, seen / (seen + SMOOTHING_START))
+            self._smooth = past * self._smooth + (1 - past) * loss
+            self._smoothed_losses = seen + 1
+            self.smoothed_loss.append(event.step, self._smooth)
         self.learning_rate.append(event.step, event.learning_rate)
         if event.grad_norm is not None:
             self.grad_norm.append(event.step, float(event.grad_norm))

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from moai_tui.widgets.axis import axis_for
-from moai_tui.widgets.curve_plot import ChartData, Frame, Layer, Plot
+from moai_tui.widgets.curve_plot import ChartData, Frame, Layer, Plot, since
 from moai_tui.widgets.glyphs import ASCII, UNICODE
 from tests.moai_tui.widget_app import text_of
 from trainer_core.run.curve import Curve
@@ -62,6 +62,17 @@ def test_a_new_step_touches_only_the_lines_of_its_column() -> None:
     changed = [y for y, (old, new) in enumerate(zip(before, plot.lines, strict=True))
                if old is not new]  # fmt: skip
     assert changed == [frame().row(5.0)]
+
+
+def test_the_work_for_one_more_step_does_not_grow_with_the_run() -> None:
+    """Of up to 512 buckets a redraw walks the few that share the newest dot columns."""
+    curve = Curve()
+    for step in range(1, 100_001):
+        curve.append(step, 5.0)
+    last = next(reversed(curve.buckets))
+    walked = since(curve, last, frame(118, 27, 100_000))
+    assert len(curve) > 256
+    assert 2 <= len(walked) <= 8
 
 
 def test_eval_points_and_cursor_stand_over_the_curve() -> None:

@@ -79,7 +79,14 @@ def test_unknown_before_the_second_step() -> None:
     assert view.eta_seconds is None
 
 
-def test_the_smoothed_loss_is_corrected_for_its_start() -> None:
+def test_the_smoothed_loss_follows_a_short_run_and_calms_a_long_one() -> None:
+    short = view_of(*(step(number, train_loss=8.0 - number) for number in range(1, 7)))
+    assert short.smoothed_loss.last_value == pytest.approx(3.0, abs=1.2)
+    long = view_of(*(step(number, train_loss=3.0 + number % 2) for number in range(1, 301)))
+    assert long.smoothed_loss.last_value == pytest.approx(3.5, abs=0.06)
+
+
+def test_the_smoothed_loss_starts_with_the_first_one() -> None:
     view = view_of(step(1, train_loss=8.0))
     assert view.smoothed_loss.last_value == pytest.approx(8.0)
     for number in range(2, 200):
@@ -135,7 +142,7 @@ def test_a_resumed_run_goes_on_from_its_checkpoint() -> None:
     assert view.loss.last_step == 5
     assert [middle for middle, _ in view.loss.points()] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert view.mean_tokens_per_second is None
-    assert view.smoothed_loss.last_value == pytest.approx(0.9 * 3.0 + 0.1 * 1.0)
+    assert view.smoothed_loss.last_value == pytest.approx((8 * 3.0 + 5 * 1.0) / 13)
 
 
 def test_states_and_what_they_carry() -> None:
