@@ -106,7 +106,7 @@ class MoaiApp(App[int]):
         if self._live is not None:
             self._live.start(self.post_message)
         self.set_interval(CLOCK_SECONDS, self._tick)
-        self.app_resume_signal.subscribe(self, self._forget_frame, immediate=True)
+        self.app_resume_signal.subscribe(self, self._resumed, immediate=True)
         self._take_signals()
         if self._first_run is not None:
             self.open_run(self._first_run)
@@ -133,8 +133,9 @@ class MoaiApp(App[int]):
         """Write only the cells that changed; the one private method of Textual we lean on."""
         super()._display(screen, cast("Any", self._frames.reduced(renderable, self.size)))
 
-    def _forget_frame(self, app: object = None) -> None:
-        self._frames.forget()
+    def _resumed(self, app: object = None) -> None:
+        """Paint everything: Textual itself leaves the screen blank after a ctrl+z and fg."""
+        self.action_redraw()
 
     # Facts: hand them to whoever shows them, at most twice a second.
 
@@ -306,8 +307,8 @@ class MoaiApp(App[int]):
 
     def action_redraw(self) -> None:
         """Paint everything again, after another program wrote over the screen."""
-        self._forget_frame()
-        self.screen.refresh(layout=True)
+        self._frames.forget()
+        self.screen.refresh()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Put every key of the place into the palette, and each theme."""

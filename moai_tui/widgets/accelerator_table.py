@@ -111,7 +111,10 @@ class AcceleratorTable(Lines):
         self.show_lines(lines)
 
     def _device_lines(self, width: int) -> list[Line]:
-        shown = self._devices[: self._room] if self._room else ()
+        # With little room, devices that somebody holds come before idle ones.
+        telling = sorted(self._devices, key=lambda device: _holder_word(device, {}) == "idle")
+        kept = {device.uuid for device in telling[: self._room]}
+        shown = [device for device in self._devices if device.uuid in kept]
         named = len({device.name for device in self._devices}) > 1
         lines: list[Line] = [
             device_line(device, self._load[device.uuid], self._own_runs, width, named=named)
@@ -119,7 +122,7 @@ class AcceleratorTable(Lines):
         ]
         left = len(self._devices) - len(shown)
         if left:
-            lines.append([(f"    and {left} more; `moai-tui smi -p` lists them all", "muted")])
+            lines.append([(f"      and {left} more; `moai-tui smi -p` lists them all", "muted")])
         return lines
 
 
@@ -129,12 +132,9 @@ def platform_head(width: int, rows: Sequence[AcceleratorRow]) -> Line:
 
 
 def platform_row(row: AcceleratorRow, width: int, rows: Sequence[AcceleratorRow]) -> Line:
-    """Return one accelerator; figures only while it is held, else `-` as on the platform."""
-    used = total = load = IDLE
-    if row.held:
-        used = _mib(row.memory_used_bytes)
-        total = _mib(row.total_memory_bytes)
-        load = _percent(row.utilization_percent)
+    """Return one accelerator; a row that nobody holds has no figures, and shows `-`."""
+    used, total = _mib(row.memory_used_bytes), _mib(row.total_memory_bytes)
+    load = _percent(row.utilization_percent)
     star = "*" if row.current else " "
     name, model = show_line(row.name, 100), show_line(row.model, 100)
     columns = _split((f"{star} {row.index}", name, model, used, total, load), width, rows)

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from ptyprocess import PtyProcess
 
@@ -81,6 +82,26 @@ def test_it_is_left_with_the_terminal_as_it_was(tmp_path, how, code):
         assert process.exitstatus == code
         assert left_on(output) == []
         assert output.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in output[-400:]
+    finally:
+        process.close(force=True)
+
+
+def test_after_ctrl_z_and_back_the_screen_is_whole_again(tmp_path):
+    process = opened(tmp_path)
+    try:
+        read_until(process, "No runs yet")
+        process.write(b"\x1a")
+        output = read_until(process, "\x1b[?1049l")
+        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.02)
+        assert left_on(output) == []
+        process.kill(signal.SIGCONT)
+        output = read_until(process, "No runs yet")
+        assert "Accelerators" in output
+        process.write(b"q")
+        rest(process)
+        process.wait()
+        assert process.exitstatus == 0
     finally:
         process.close(force=True)
 

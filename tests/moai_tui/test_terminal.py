@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
 import os
 import pty
 
 import pyte
 import pytest
+from rich.console import Console
+from rich.segment import Segment
 from textual.geometry import Size
+from textual.strip import Strip
 
 from moai_tui import terminal
 from moai_tui.messages import RunsListed
@@ -101,6 +105,21 @@ async def test_a_reading_that_changes_one_figure_costs_little(scripted_app, fact
         app.post_message(RunsListed((later, *runs[1:])))
         await pilot.pause()
         assert 0 < diffed.written - before < 400
+
+
+def test_a_piece_with_wide_characters_is_written_whole():
+    console = Console(file=io.StringIO(), color_system=None)
+    frames = terminal.FrameDiff()
+    frames._cells = [[None] * 20]
+
+    def written(text):
+        return frames.written(iter([(2, 0, Strip([Segment(text)]))]), console)
+
+    assert written("가나 abc") == "\x1b[1;3H가나 abc"
+    assert written("가나 abX") == "\x1b[1;3H가나 abX", "not only its last cell"
+    assert written("가나 abX") == ""
+    assert written("12345678") == "\x1b[1;3H12345678"
+    assert written("12X45678") == "\x1b[1;5HX"
 
 
 def test_something_drawn_past_the_diff_makes_it_forget():

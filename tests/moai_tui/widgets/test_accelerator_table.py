@@ -96,6 +96,8 @@ async def test_with_little_room_the_rest_is_a_number(facts):
         table.set_room(3)
         table.show_reading(reading.rows, reading.devices)
         assert "and 5 more; `moai-tui smi -p` lists them all" in table.plain
+        rows = [row.split()[0] for row in table.plain.splitlines() if row[:6].strip().isdigit()]
+        assert rows[-3:] == ["1", "2", "5"], "the held ones, in their order"
         table.toggle()
         assert "more" not in table.plain
         table.toggle()
