@@ -110,7 +110,9 @@ def started(
             write_json({"id": directory.id, "name": name, "path": str(directory.path)})
         else:
             write_line(f"Started {run_label(summarize(directory))}.")
-            _say_how_to_come_back(directory)
+            run = read_meta(directory).name or directory.id
+            write_line(f"Watch it: moai-tui attach {run}")
+            write_line(f"Stop and save it: moai-tui stop {run}")
         return 0
     return follow_run(directory, owns=foreground or not at_terminal(), json=json, since=since)
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from trainer_core.accelerators.base import SIZE_NAMES
+from trainer_core.accelerators.binding import bind
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
@@ -26,6 +27,7 @@ from trainer_core.run.check import check
 from trainer_core.run.config import ParallelConfig, RunConfig
 from trainer_core.run.config_file import dump_config, override
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.device_wait import device_count
 from trainer_core.run.directory import RunDirectory, create_run, read_exit, remove_run, write_config
 from trainer_core.run.process import core_command, core_environment, liveness, start_run
 
@@ -170,6 +172,8 @@ def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
         config = msgspec.structs.replace(config, size=size.label)
     draft = verdict_for(config, inventory.devices, report)
     _refuse_what_cannot_work(draft)
+    # Devices that are named wrongly are a mistake now; devices that are busy are a matter of time.
+    bind(inventory, device_count(config, inventory.devices), config.devices)
     return draft.ready
 
 
@@ -213,7 +217,9 @@ def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
         why = "its weights are not on this machine and the model hub cannot be reached"
     else:
         return
-    fix = "use --from-scratch for fresh weights, or name a folder that holds the model"
+    fix = "connect to a network, or name a folder that holds the model"
+    if entry.offline_from_scratch:
+        fix = "use --from-scratch for fresh weights, or name a folder that holds the model"
     raise ConfigError("model", config.model, fix, f"{show(config.model, 200)}: {why}")
 
 

@@ -81,6 +81,10 @@ def test_a_model_that_does_not_fit_is_refused_before_a_folder_exists(quick_ranks
     assert "size" in text or "fit" in text
 
 
+def test_a_device_that_is_not_there_is_refused(quick_ranks: Path) -> None:
+    assert "7" in refused(RunConfig(steps=1, devices=("7",)))
+
+
 def test_weights_that_are_neither_here_nor_reachable_name_the_way_out(
     quick_ranks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +96,8 @@ def test_weights_that_are_neither_here_nor_reachable_name_the_way_out(
         monkeypatch.delenv(name, raising=False)
     text = refused(RunConfig(model="cerebras-gpt-111m", steps=1))
     assert "cannot be reached" in text
+    text = refused(RunConfig(model="nobody/knows-this", steps=1))
+    assert "--from-scratch" not in text
 
 
 def test_a_dataset_is_read_before_a_folder_exists(
