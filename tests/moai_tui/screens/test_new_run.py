@@ -418,14 +418,31 @@ async def test_reading_says_for_how_long(scripted_app) -> None:
         assert "reading big.jsonl … 3 s" in desk.form.query_one(DataPreview).plain
 
 
-async def test_moving_on_lays_nothing_out_again(scripted_app, monkeypatch) -> None:
+async def test_moving_on_neither_lays_out_nor_repaints_the_screen(
+    scripted_app, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with opened(scripted_app) as desk:
-        laid_out: list[object] = []
-        plain = NewRunScreen._refresh_layout
-        monkeypatch.setattr(
-            NewRunScreen,
-            "_refresh_layout",
-            lambda self, *a, **k: (laid_out.append(self), plain(self, *a, **k)),
-        )
+        whole: list[str] = []
+        for name in ("_refresh_layout", "refresh"):
+            plain = getattr(NewRunScreen, name)
+
+            def noted(self, *regions, name=name, plain=plain, **options):
+                if not regions:
+                    whole.append(name)
+                return plain(self, *regions, **options)
+
+            monkeypatch.setattr(NewRunScreen, name, noted)
         await desk.keys("tab", "tab", "tab", "down", "down", "shift+tab", "up")
-        assert laid_out == []
+        assert whole == []
+        desk.form.refresh()
+        assert whole == ["refresh"]
+
+
+async def test_broken_rows_stop_a_start_before_the_next_verdict_comes(scripted_app) -> None:
+    async with opened(scripted_app) as desk:
+        desk.app._wish = desk.app.heard.append
+        desk.app.post_message(DataReady(desk.form.state.draft, BROKEN_REPORT))
+        await desk.settle()
+        await desk.keys("ctrl+s")
+        assert desk.app.heard_of(LaunchRequested) == []
+        assert "2 broken rows" in desk.help
