@@ -80,68 +80,33 @@ def document_attention(
     s_aux: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Attention in transformers' calling convention.
+    """Attention as transformers calls it; [B, T, H, E] comes back, and no attention weights.
 
     Without document arguments (as in generation) it is transformers' own SDPA function.
-
-    Returns:
-        [B, T, H, E] and no attention weights.
     """
+    tensors = (query_BHTE, key_BKTE, value_BKTE)
+    settings: dict[str, Any] = {"scaling": scaling, "dropout": dropout, "window": sliding_window}
+    attend: Callable[..., Tensor] = _fused
+    if softcap is not None or s_aux is not None:
+        attend = _plain
+        settings |= {"softcap": softcap, "sink_H": s_aux}
     if cu_seq_lens_q is not None and max_length_q is not None:
+        # The window of the kernel counts the tokens before the query, ours the query too.
         window = (sliding_window - 1 if sliding_window else -1, 0)
         output = _varlen(
-            (query_BHTE, key_BKTE, value_BKTE),
-            ends=cu_seq_lens_q,
-            longest=max_length_q,
-            scaling=scaling,
-            window=window,
+            tensors, ends=cu_seq_lens_q, longest=max_length_q, scaling=scaling, window=window
         )
         return output.unsqueeze(0), None
     if document_lengths is not None:
-        lengths = list(document_lengths)
-        documents = zip(
-            torch.split(query_BHTE, lengths, dim=2),
-            torch.split(key_BKTE, lengths, dim=2),
-            torch.split(value_BKTE, lengths, dim=2),
-            strict=True,
-        )
-        attend: Callable[..., Tensor] = _fused
-        settings: dict[str, Any] = {
-            "scaling": scaling,
-            "dropout": dropout,
-            "window": sliding_window,
-        }
-        if softcap is not None or s_aux is not None:
-            attend = _plain
-            settings |= {"softcap": softcap, "sink_H": s_aux}
-        outputs = [attend(*document, **settings) for document in documents]
+        pieces = [torch.split(tensor, list(document_lengths), dim=2) for tensor in tensors]
+        outputs = [attend(*document, **settings) for document in zip(*pieces, strict=True)]
         return torch.cat(outputs, dim=2).transpose(1, 2), None
-    if softcap is not None or s_aux is not None:
-        output = _plain(
-            query_BHTE,
-            key_BKTE,
-            value_BKTE,
-            scaling=scaling,
-            dropout=dropout,
-            window=sliding_window,
-            softcap=softcap,
-            sink_H=s_aux,
-        )
-        return output.transpose(1, 2), None
+    if attend is _plain:
+        return _plain(*tensors, **settings).transpose(1, 2), None
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    output, _ = sdpa_attention_forward(
-        module,
-        query_BHTE,
-        key_BKTE,
-        value_BKTE,
-        attention_mask,
-        scaling=scaling,
-        dropout=dropout,
-        sliding_window=sliding_window,
-        **others,
-    )
-    return output, None
+    others |= {"scaling": scaling, "dropout": dropout, "sliding_window": sliding_window}
+    return sdpa_attention_forward(module, *tensors, attention_mask, **others)[0], None
 
 
 def varlen_available(device: torch.device) -> bool:

@@ -75,9 +75,7 @@ def load_model(
     attention.register()
     quiet_transformers()
     if config.method == "qlora":
-        raise ConfigError(
-            "method", "qlora", "use lora", "4-bit base weights are not in this version"
-        )
+        raise ConfigError("method", "qlora", "use lora", "4-bit weights are not in this version")
     dtype = torch.float32 if config.method == "full" else numerics.frozen
     source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
     if source.fresh:
@@ -92,12 +90,11 @@ def load_model(
         choices.append("one document a forward pass: this architecture has its own attention")
     if config.method == "lora":
         model = add_adapters(model, config.lora)
-    parameters = list(model.parameters())
     return LoadedModel(
         model=model,
         shape=shape,
-        parameters=sum(parameter.numel() for parameter in parameters),
-        trained_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+        parameters=sum(p.numel() for p in model.parameters()),
+        trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         packed=packed,
         choices=tuple(choices),
     )

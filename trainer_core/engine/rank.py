@@ -29,6 +29,7 @@ def main(run_folder: Path) -> int:
 
     keep_freed_memory()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would fill the log
     # Before torch is loaded: threads that spin while they wait take the cores of other ranks.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from trainer_core.engine.distributed import leave, read_world

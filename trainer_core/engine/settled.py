@@ -125,9 +125,13 @@ def _strategy(config: RunConfig, world_size: int) -> Literal["single", "ddp", "f
         raise ConfigError(
             "parallel.strategy", asked, "use auto, ddp or fsdp", f"{world_size} ranks were started"
         )
+    # Adapters mix number formats in one block, which FSDP does not take; their states are small.
+    if asked == "fsdp" and config.method != "full":
+        raise ConfigError(
+            "parallel.strategy", asked, "use auto or ddp", "adapters are replicated, not sharded"
+        )
     if asked != "auto":
         return asked
-    # Adapters mix number formats in one block, which FSDP does not take; their states are small.
     return "fsdp" if config.method == "full" else "ddp"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -75,30 +76,16 @@ def build(
         raise UserError(f"{config.dataset}: no row is left to train on; see `moai-tui data`")
     rows = plan_rows(data.train.lengths, data.sequence_length, packing=config.data.packing)
     settled = settle_steps(config, sequences=len(rows), world_size=world.size, device=device)
-    config = settled.config
     reporter.phase("loading")
     checkpoint = latest_checkpoint(run_folder)
-    check_same_run(checkpoint, settled, config)
+    check_same_run(checkpoint, settled)
     loaded = load_model(config, numerics=numerics, device=device, tokenizer=tokenizer)
     reporter.beat()
     objective, optimizer = _assemble(settled, loaded, numerics, world, device)
     make_repeatable(config.seed, world.rank, device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model=loaded.model, optimizer=optimizer, rank=world.rank)
-    fixed = loaded.packed and uses_kernel(device, numerics)
-    shared: dict[str, Any] = {
-        "sequence_length": data.sequence_length,
-        "micro_batch_size": settled.micro_batch_size,
-        "device": device,
-        "rank": world.rank,
-        "world_size": world.size,
-        "fixed_shapes": fixed,
-    }
-    train_feed = RowFeed(data.train, rows, **shared)
-    eval_feed = None
-    if len(data.eval):
-        eval_rows = plan_rows(data.eval.lengths, data.sequence_length, packing=config.data.packing)
-        eval_feed = RowFeed(data.eval, eval_rows, **shared)
+    train_feed, eval_feed = _feeds(data, rows, settled, world=world, loaded=loaded)
     return Parts(
         settled=settled,
         world=world,
@@ -109,9 +96,7 @@ def build(
         loaded=loaded,
         objective=objective,
         optimizer=optimizer,
-        train_feed=StepFeed(
-            train_feed, seed=config.seed, global_batch_size=settled.global_batch_size
-        ),
+        train_feed=train_feed,
         eval_feed=eval_feed,
         checkpoint=checkpoint,
     )
@@ -122,9 +107,7 @@ def uses_kernel(device: torch.device, numerics: Numerics) -> bool:
     return numerics.compute == torch.bfloat16 and attention.varlen_available(device)
 
 
-def check_same_run(
-    checkpoint: VerifiedCheckpoint | None, settled: Settled, config: RunConfig
-) -> None:
+def check_same_run(checkpoint: VerifiedCheckpoint | None, settled: Settled) -> None:
     """Refuse to go on from a checkpoint of other data or another batch: its order would differ.
 
     Raises:
@@ -137,8 +120,39 @@ def check_same_run(
         if then != now:
             raise UserError(
                 f"the checkpoint of step {checkpoint.step} was made with {name} {then} and "
-                f"{config.dataset} now gives {now}; bring back what changed, or start a new run"
+                f"{settled.config.dataset} now gives {now}; bring back what changed, "
+                "or start a new run"
             )
+
+
+def _feeds(
+    data: PreparedData,
+    rows: Sequence[tuple[int, ...]],
+    settled: Settled,
+    *,
+    world: World,
+    loaded: LoadedModel,
+) -> tuple[StepFeed, RowFeed | None]:
+    device = next(loaded.model.parameters()).device
+    numerics = choose_numerics(settled.config.precision, device)
+    shared: dict[str, Any] = {
+        "sequence_length": data.sequence_length,
+        "micro_batch_size": settled.micro_batch_size,
+        "device": device,
+        "rank": world.rank,
+        "world_size": world.size,
+        "fixed_shapes": loaded.packed and uses_kernel(device, numerics),
+    }
+    train = StepFeed(
+        RowFeed(data.train, rows, **shared),
+        seed=settled.config.seed,
+        global_batch_size=settled.global_batch_size,
+    )
+    if not len(data.eval):
+        return train, None
+    packing = settled.config.data.packing
+    held_out = plan_rows(data.eval.lengths, data.sequence_length, packing=packing)
+    return train, RowFeed(data.eval, held_out, **shared)
 
 
 def _assemble(
@@ -175,4 +189,8 @@ def recompute_blocks(model: Any) -> None:
     """
     if not getattr(model, "supports_gradient_checkpointing", True):
         raise UserError("this architecture cannot recompute its blocks; set recomputation to none")
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    # transformers 5.23 renames what 5.17 has; both take the same settings.
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -10,6 +10,7 @@ import torch
 from trainer_core.engine import setup
 from trainer_core.engine.checkpoint import VerifiedCheckpoint
 from trainer_core.engine.distributed import World
+from trainer_core.engine.model import blocks_of
 from trainer_core.engine.precision import choose_numerics
 from trainer_core.engine.rank import read_config
 from trainer_core.engine.reporting import Reporter
@@ -29,7 +30,8 @@ def test_a_run_is_built_from_its_folder(make_run, read_events):
     assert parts.checkpoint is None
     assert parts.settled.sequences == len(parts.train_feed.feed.rows)
     assert parts.eval_feed is not None
-    assert parts.model.is_gradient_checkpointing
+    blocks = blocks_of(parts.model)
+    assert all(block.gradient_checkpointing for block in blocks)
     names = [event["name"] for event in read_events(folder, "phase")]
     assert names[-1] == "loading"
     assert "tokenizing" in names
@@ -41,11 +43,11 @@ def test_a_checkpoint_of_other_data_is_refused():
     )
     extra = settled.position_facts()
     same = VerifiedCheckpoint(step=2, path=Path("x"), extra=extra)
-    setup.check_same_run(same, settled, settled.config)
-    setup.check_same_run(None, settled, settled.config)
+    setup.check_same_run(same, settled)
+    setup.check_same_run(None, settled)
     other = VerifiedCheckpoint(step=2, path=Path("x"), extra=extra | {"sequences": 9})
     with pytest.raises(UserError, match="sequences 9"):
-        setup.check_same_run(other, settled, settled.config)
+        setup.check_same_run(other, settled)
 
 
 def test_an_architecture_that_cannot_recompute_is_refused():
