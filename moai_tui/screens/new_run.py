@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -156,7 +156,7 @@ class NewRunScreen(Screen[None]):
             self._accelerators_read(app.newest.accelerators)
         if app.newest.data is not None:
             self._take_report(app.newest.data)
-        self.run_worker(self._read_catalog(), group="catalog", exclusive=True, exit_on_error=False)
+        self._read_catalog()
         self._ask_for_plan()
         if self.state.report is None or self.state.report.errors:
             self._ask_for_data()
@@ -254,6 +254,7 @@ class NewRunScreen(Screen[None]):
             if seconds != self.state.reading_seconds:
                 self.state = replace(self.state, reading_seconds=seconds)
 
+    @work(group="catalog", exclusive=True, exit_on_error=False)
     async def _read_catalog(self) -> None:
         settings = dashboard(self).settings
         models = await asyncio.to_thread(

@@ -15,7 +15,7 @@ MARKS = {"fits": "✓", "tight": "~", "no": "✗", "cannot be formed": "–"}
 """Beside the word, so that the verdict is seen without colour."""
 
 
-CURRENT = Choice(value=None, label="current", details=("the size of the current accelerator",))
+CURRENT = Choice(value=None, label="current accelerator")
 
 
 def size_choices(verdict: Verdict | None) -> tuple[Choice, ...]:
