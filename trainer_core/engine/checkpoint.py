@@ -88,18 +88,9 @@ def save_checkpoint(
 ) -> CheckpointInfo:
     """Save everything a resume needs; every rank calls it, rank 0 alone names folders.
 
-    Args:
-        run_folder: The run's own folder.
-        step: Optimizer steps done.
-        model: Plain, DDP- or FSDP2-wrapped causal language model.
-        optimizer: Its optimizer; states are stored by parameter name.
-        extra: JSON-able position of the run.
-        tokenizer: Saved beside the weights so that the folder loads by itself.
-        prompt_format: Wrapping of prompts, saved as `moai_prompt.json`; None for plain text.
-        rank: Rank of this process.
-        world_size: Number of processes.
-        keep: Verified checkpoints left after this one, at least 1.
-        attempt: Attempt of the run, part of the temporary name.
+    Weights and optimizer states are stored whole and by name, `extra` as JSON, tokenizer and
+    prompt format beside them so that the folder loads by itself. `keep` verified checkpoints
+    are left, at least one.
 
     Raises:
         OSError: If the disk refuses; nothing is left under the final name.
@@ -124,9 +115,7 @@ def save_checkpoint(
             save_file(_unwritten(aside, model, weights), trainer / "weights.safetensors")
             save_file(states, trainer / "optimizer.safetensors")
             (trainer / "state.json").write_text(json.dumps(facts, indent=1))
-            size = _write_manifest(aside, step)
-            publish_folder(aside, final)
-            _read_back(final)
+            size = _publish(aside, final, step)
             _retire(run_folder, keep, saved=final)
         except Exception as error:  # every rank must learn of it before it is raised
             shutil.rmtree(aside, ignore_errors=True)
@@ -301,6 +290,14 @@ def _unwritten(folder: Path, model: nn.Module, weights: dict[str, Tensor]) -> di
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST)
+
+
+def _publish(aside: Path, final: Path, step: int) -> int:
+    """Hash, name and read back a finished folder; return its bytes."""
+    size = _write_manifest(aside, step)
+    publish_folder(aside, final)
+    _read_back(final)
+    return size
 
 
 def _write_manifest(folder: Path, step: int) -> int:
