@@ -7,6 +7,7 @@ import torch
 
 from trainer_core.engine.data.batch import IGNORE_INDEX
 from trainer_core.engine.data.pack import plan_rows
+from trainer_core.engine.data.sample import EpochOrder
 from trainer_core.engine.feed import RowFeed, StepFeed
 
 CPU = torch.device("cpu")
@@ -86,6 +87,14 @@ def test_steps_are_the_same_whatever_was_asked_before(documents):
     assert straight.epoch_after(3) == pytest.approx(12 / len(straight.feed.rows))
     straight.close()
     jumping.close()
+
+
+def test_the_first_step_begins_the_first_epoch(documents):
+    feed = StepFeed(feed_of(documents), seed=5, global_batch_size=2)
+    rows = EpochOrder(len(feed.feed.rows), 5).order(0)[:2]
+    expected = streams(feed.feed.share(rows.tolist()))
+    assert streams(feed.take(1, last=True)[0].micro_batches) == expected
+    feed.close()
 
 
 def test_another_seed_is_another_order(documents):
