@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 import trainer_core
 from trainer_core.errors import UserError
 from trainer_core.run.directory import RunDirectory, read_exit
@@ -28,19 +30,29 @@ Liveness = Literal["alive", "dead", "elsewhere"]
 def core_command(*arguments: str, python: str | None = None) -> list[str]:
     """Return the command line of `python -P -m trainer_core …`.
 
-    `-P` keeps the current folder off the module path: a `torch.py` there is not imported.
+    `-P` keeps the current folder off the module path: a `torch.py` there is not imported. An
+    interpreter other than ours gets the core through `guest.py`, its own packages first.
     """
-    return [python or sys.executable, "-P", "-m", "trainer_core", *arguments]
+    if python is None or os.path.abspath(python) == os.path.abspath(sys.executable):
+        return [sys.executable, "-P", "-m", "trainer_core", *arguments]
+    # An older Python than 3.11 does not know -P, and is told so by the guest.
+    guest = Path(trainer_core.__file__).with_name("guest.py")
+    return [python, str(guest), *arguments]
 
 
 def core_environment() -> dict[str, str]:
     """Return this process's environment, changed so that a child finds this `trainer_core`."""
     environment = dict(os.environ)
-    parent = str(Path(trainer_core.__file__).parent.parent)
+    parent = Path(trainer_core.__file__).parent.parent
+    packages = Path(msgspec.__file__).parent.parent
+    environment["MOAI_TUI_CORE_PACKAGES"] = str(packages)
     paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     # A relative entry would mean another folder in the child; an empty one its current folder.
     kept = [str(Path(path).absolute()) for path in paths]
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([parent, *kept]))
+    # Where the package is installed it is found anyway; its folder in front would hide what
+    # another interpreter has of its own.
+    own = [] if parent == packages else [str(parent)]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*own, *kept]))
     return environment
 
 

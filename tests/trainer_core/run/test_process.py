@@ -40,8 +40,11 @@ def test_relative_and_empty_module_paths_do_not_reach_a_child(
 
 
 def test_another_interpreter_can_be_named() -> None:
-    assert core_command("rank", "x", python="/opt/python")[:2] == ["/opt/python", "-P"]
-    assert core_command("rank", "x")[0] == sys.executable
+    guest = str(Path(trainer_core.__file__).with_name("guest.py"))
+    assert core_command("rank", "x", python="/opt/python") == ["/opt/python", guest, "rank", "x"]
+    ours = core_command("rank", "x")
+    assert ours == [sys.executable, "-P", "-m", "trainer_core", "rank", "x"]
+    assert core_command("rank", "x", python=sys.executable) == ours
 
 
 def test_life_is_the_lock_and_a_dead_holder_is_dead(new_run: NewRun) -> None:
