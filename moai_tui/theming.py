@@ -177,7 +177,7 @@ def _colour(value: object, place: str, key: str) -> str:
         Color.parse(str(value))
     except ColorParseError:
         raise ThemeError(
-            f'{place}: {key} is {value!r}, which is no colour; write it as "#7aa2f7"'
+            f"{place}: {key} is {value!r}, which is no colour; write # and six hexadecimal digits"
         ) from None
     return str(value)
 

@@ -135,7 +135,8 @@ class Lines(Widget):
         plain = self._style("")
         pieces = self._lines[y] if y < len(self._lines) else ()
         segments = [Segment(text, self._style(style)) for text, style in pieces]
-        return Strip(segments).adjust_cell_length(self.size.width, self._line_end(pieces, plain))
+        end = self._line_end(pieces, plain)
+        return Strip(segments).adjust_cell_length(self.size.width, end).simplify()
 
     def _line_end(self, pieces: tuple[Piece, ...], plain: Style) -> Style:
         """A line that ends under the cursor keeps its colour to the edge."""

@@ -14,7 +14,7 @@ THEMES = ["moai-dark", "moai-light"]
 
 
 def picture(snap_compare, app, size, theme, *keys, facts=()):
-    """Compare the app after the facts came and the keys were pressed."""
+    """Say whether the app looks as it did, after the facts came and the keys were pressed."""
 
     async def before(pilot):
         await pilot.pause()
@@ -26,7 +26,7 @@ def picture(snap_compare, app, size, theme, *keys, facts=()):
             await pilot.press(key)
         await pilot.pause()
 
-    assert snap_compare(app, terminal_size=size, run_before=before)
+    return snap_compare(app, terminal_size=size, run_before=before)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -37,14 +37,14 @@ def test_home_with_eight_cards(snap_compare, scripted_app, facts, size, theme):
     At 80×24 five devices are listed and the rest is a number; nothing is cut but long names.
     """
     readings = [facts.reading(facts.cards(), 2, 1) for _ in range(6)]
-    picture(snap_compare, scripted_app(), size, theme, facts=[*readings, facts.runs()])
+    assert picture(snap_compare, scripted_app(), size, theme, facts=[*readings, facts.runs()])
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_home_on_a_laptop(snap_compare, scripted_app, facts, size):
     """One accelerator with dashes, no opened rows, one sentence that says what to press."""
     shown = [facts.reading(facts.cpu), RunsListed(())]
-    picture(snap_compare, scripted_app(), size, "moai-dark", facts=shown)
+    assert picture(snap_compare, scripted_app(), size, "moai-dark", facts=shown)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -52,7 +52,7 @@ def test_home_on_a_laptop(snap_compare, scripted_app, facts, size):
 def test_runs_page(snap_compare, scripted_app, facts, size, theme):
     """All seven runs by eval loss, unknown last; the order stands in the title."""
     app = scripted_app(RunHistoryScreen)
-    picture(snap_compare, app, size, theme, "o", "o", "o", "o", facts=[facts.runs()])
+    assert picture(snap_compare, app, size, theme, "o", "o", "o", "o", facts=[facts.runs()])
 
 
 def test_filter(snap_compare, scripted_app, facts):
@@ -60,21 +60,21 @@ def test_filter(snap_compare, scripted_app, facts):
     app = scripted_app()
     keys = ("slash", *"swe")
     shown = [facts.reading(facts.cpu), facts.runs()]
-    picture(snap_compare, app, (80, 24), "moai-dark", *keys, facts=shown)
+    assert picture(snap_compare, app, (80, 24), "moai-dark", *keys, facts=shown)
 
 
 @pytest.mark.parametrize("theme", [*THEMES, "high-contrast", "colour-blind", "mono"])
 def test_question(snap_compare, scripted_app, facts, theme):
     """The question in the middle, the home screen dimmed around it; every theme reads well."""
     shown = [facts.reading(facts.cards(), 2, 1), facts.runs()]
-    picture(snap_compare, scripted_app(), (100, 30), theme, "s", facts=shown)
+    assert picture(snap_compare, scripted_app(), (100, 30), theme, "s", facts=shown)
 
 
 def test_help(snap_compare, scripted_app, facts):
     """Keys of the place with their purpose first, then those that work everywhere."""
-    picture(snap_compare, scripted_app(), (100, 48), "moai-dark", "question_mark")
+    assert picture(snap_compare, scripted_app(), (100, 48), "moai-dark", "question_mark")
 
 
 def test_one_line_of_truth(snap_compare, scripted_app, facts):
     """Nothing but one line: state, step, loss, name."""
-    picture(snap_compare, scripted_app(), (50, 10), "moai-dark", facts=[facts.runs()])
+    assert picture(snap_compare, scripted_app(), (50, 10), "moai-dark", facts=[facts.runs()])
