@@ -113,6 +113,11 @@ def test_the_torch_build_follows_the_driver(
     again = prepare(machine)
     assert again.returncode == 0
     assert log.read_text() == told, "the second run installs nothing"
+    (machine / ".venv" / "kept").touch()
+    (machine / "pyproject.toml").write_text("[project]\n")
+    assert prepare(machine).returncode == 0
+    assert log.read_text() != told, "a newer project is installed again"
+    assert (machine / ".venv" / "kept").exists(), "into the same environment"
 
 
 def test_with_a_worker_of_its_own_only_the_core_is_installed(machine: Path) -> None:
