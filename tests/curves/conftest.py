@@ -114,3 +114,41 @@ def train_ranks(make_folder, losses) -> Callable[..., list[tuple[float, float]]]
         return losses(folder)
 
     return train
+
+
+@pytest.fixture(scope="module")
+def train_command(folders: Path, losses) -> Callable[..., list[tuple[float, float]]]:
+    """Return a caller of the real command on a processor split into two devices."""
+
+    def train(name: str, *flags: str) -> list[tuple[float, float]]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "MOAI_TUI_CPU_DEVICES": "2",
+            "MOAI_TUI_LOCKS": str(folders / "locks"),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "moai_tui",
+            "train",
+            "--name",
+            name,
+            *flags,
+            "--foreground",
+        ]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        shown = subprocess.run(
+            [sys.executable, "-m", "moai_tui", "show", name, "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return losses(Path(json.loads(shown.stdout)["path"]))
+
+    return train

@@ -74,3 +74,20 @@ def test_two_ranks_give_one_ranks_losses(strategy, reference, train_ranks):
     assert_equal_curves(curve, reference, largest=1e-5, mean=5e-6)
     norms = [abs(a[1] - b[1]) / b[1] for a, b in zip(curve, reference, strict=True)]
     assert max(norms) < 1e-4
+
+
+QUICK = ("--steps", "12", "--set", "sample.count=0")
+
+
+@pytest.fixture(scope="module")
+def on_one_device(train_command):
+    """The built-in run with its own defaults, through the supervisor, as a user types it."""
+    return train_command("small", "--size", "Small", *QUICK)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_the_command_gives_the_same_curve_on_two_devices(strategy, on_one_device, train_command):
+    plan = ("--set", f"parallel.strategy={strategy}")
+    two = train_command(f"medium-{strategy}", "--size", "Medium", *QUICK, *plan)
+    assert_equal_curves(two, on_one_device, largest=1e-5, mean=5e-6)

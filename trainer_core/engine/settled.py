@@ -78,7 +78,13 @@ def settle_length(config: RunConfig) -> RunConfig:
 
 
 def settle_steps(
-    config: RunConfig, *, sequences: int, world_size: int, device: torch.device
+    config: RunConfig,
+    *,
+    sequences: int,
+    world_size: int,
+    device: torch.device,
+    tokens: int | None = None,
+    eval_tokens: int = 0,
 ) -> Settled:
     """Fill in everything that waited for the number of packed rows.
 
@@ -87,11 +93,14 @@ def settle_steps(
         sequences: Packed rows in one epoch.
         world_size: Ranks.
         device: Where they compute; decides how large a micro-batch is by default.
+        tokens: Of the rows trained on in one epoch; None takes full rows.
+        eval_tokens: Of the held-out rows; decides how often they are measured.
 
     Raises:
         ConfigError: If a number cannot be used with this many ranks.
     """
-    from trainer_core.run.defaults import fill_cadence, steps_from_epochs
+    from trainer_core.run.cadence import costs_of, fill_cadence
+    from trainer_core.run.defaults import steps_from_epochs
 
     global_batch_size = config.global_batch_size or GLOBAL_BATCH_SIZE
     learning_rate = config.learning_rate or LEARNING_RATE
@@ -102,10 +111,17 @@ def settle_steps(
     config = msgspec.structs.replace(
         config, global_batch_size=global_batch_size, learning_rate=learning_rate
     )
+    row_tokens = tokens / sequences if tokens else config.sequence_length or SEQUENCE_LENGTH
+    costs = costs_of(
+        config,
+        eval_tokens=eval_tokens,
+        step_tokens=row_tokens * global_batch_size,
+        card=device.type == "cuda",
+    )
     strategy = _strategy(config, world_size)
     recomputation = config.parallel.recomputation
     return Settled(
-        config=fill_cadence(config, steps),
+        config=fill_cadence(config, steps, costs),
         total_steps=steps,
         sequences=sequences,
         global_batch_size=global_batch_size,

@@ -75,7 +75,14 @@ def build(
     if not len(data.train):
         raise UserError(f"{config.dataset}: no row is left to train on; see `moai-tui data`")
     rows = plan_rows(data.train.lengths, data.sequence_length, packing=config.data.packing)
-    settled = settle_steps(config, sequences=len(rows), world_size=world.size, device=device)
+    settled = settle_steps(
+        config,
+        sequences=len(rows),
+        world_size=world.size,
+        device=device,
+        tokens=data.train.token_count,
+        eval_tokens=data.eval.token_count,
+    )
     reporter.phase("loading")
     checkpoint = latest_checkpoint(run_folder)
     check_same_run(checkpoint, settled)

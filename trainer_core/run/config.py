@@ -55,7 +55,7 @@ class OptimizerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Gradients are scaled down to this global norm; 0 switches clipping off."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: int | None = None
-    """Steps of linear rise; None is 3 % of the run, at most 100."""
+    """Steps of linear rise; None is 3 % of the run, 10 % with fresh weights, at most 100."""
     minimum_learning_rate_fraction: float = 0.1
     """Where the schedule ends, as a share of `learning_rate`."""
 
@@ -74,7 +74,8 @@ class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """When the run saves itself."""
 
     every_steps: int | None = None
-    """None: about every tenth of the run, 0: only at the end and on stop."""
+    """None: as often as about 10 % of the time allows, at most every tenth; 0: only at the end and
+    on stop."""
     keep: int = 2
 
 
@@ -88,7 +89,8 @@ class EvalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """When the held-out rows are measured; always before the first step and at the end."""
 
     every_steps: int | None = None
-    """None: about every tenth of the run, 0: only before and at the end."""
+    """None: as often as about 10 % of the time allows, at most every tenth; 0: only before and at
+    the end."""
 
 
 class SampleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

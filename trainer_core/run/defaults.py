@@ -10,6 +10,17 @@ import msgspec
 from trainer_core.accelerators.sizes import DEVICES_BY_NAME
 from trainer_core.plan.hardware import settled_precision
 from trainer_core.plan.types import Hardware, ModelShape
+from trainer_core.run.cadence import (
+    CADENCE,
+    FRESH_WARMUP_LEAST,
+    FRESH_WARMUP_SHARE,
+    WARMUP_MAX,
+    WARMUP_SHARE,
+    Costs,
+    costs_of,
+    fill_cadence,
+    is_fresh,
+)
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.rates import choose_rate
@@ -32,10 +43,9 @@ LORA_BATCH = 16
 STEPS_PER_EPOCH_WANTED = 20
 """Fewer optimizer steps than this teach little, so small data gets a smaller batch."""
 
-WARMUP_SHARE, WARMUP_MAX = 0.03, 100
-CADENCE, CADENCE_LEAST = 10, 5
-"""Evaluations and checkpoints of a run, about, and the fewest steps between two of them: on a short
-run they would take longer than its steps."""
+BUILT_IN_TOKENS, BUILT_IN_EVAL_SHARE = 265_000, 0.07
+"""Training tokens of the built-in dataset for the built-in model, and its held-out ones to those:
+it is not counted before start."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,24 +91,9 @@ def resolve(
         config = msgspec.structs.replace(config, learning_rate=rate)
     config = _with_steps(config, sequences, choices)
     if config.steps is not None:
-        config = fill_cadence(config, config.steps)
+        costs = _costs(config, kind, report)
+        config = fill_cadence(config, config.steps, costs)
     return Resolved(config=config, choices=tuple(choices))
-
-
-def fill_cadence(config: RunConfig, steps: int) -> RunConfig:
-    """Fill warm-up, evaluation and checkpoint cadence for a known number of optimizer steps."""
-    tenth = min(max(CADENCE_LEAST, round(steps / CADENCE)), max(1, steps))
-    optimizer, evaluation, checkpoint = config.optimizer, config.eval, config.checkpoint
-    if optimizer.warmup_steps is None:
-        warmup = min(WARMUP_MAX, math.ceil(WARMUP_SHARE * steps))
-        optimizer = msgspec.structs.replace(optimizer, warmup_steps=min(warmup, steps))
-    if evaluation.every_steps is None:
-        evaluation = msgspec.structs.replace(evaluation, every_steps=tenth)
-    if checkpoint.every_steps is None:
-        checkpoint = msgspec.structs.replace(checkpoint, every_steps=tenth)
-    return msgspec.structs.replace(
-        config, optimizer=optimizer, eval=evaluation, checkpoint=checkpoint
-    )
 
 
 def steps_from_epochs(epochs: float, sequences: int, global_batch_size: int) -> int:
@@ -157,6 +152,11 @@ def explain(field: str, config: RunConfig, shape: ModelShape | None = None) -> s
         return f"tokens in one packed row; this model takes at most {shape.context}"
     if field in ("steps", "epochs") and _built_in(config):
         return f"{TINY_STEPS} steps: about a minute on two cores"
+    if field == "optimizer.warmup_steps" and is_fresh(config):
+        return (
+            f"{FRESH_WARMUP_SHARE:.0%} of the run, {FRESH_WARMUP_LEAST} to {WARMUP_MAX} steps: "
+            "fresh weights"
+        )
     return _EXPLAINED.get(field, "")
 
 
@@ -171,8 +171,10 @@ _EXPLAINED = {
     "precision": "auto: fp32 on a CPU, bf16 on cards that have it",
     "optimizer.warmup_steps": f"{WARMUP_SHARE:.0%} of the run, at most {WARMUP_MAX} steps",
     "optimizer.max_grad_norm": "gradients above this norm are scaled down to it; 0 is off",
-    "eval.every_steps": "about ten times a run, always before and at its end",
-    "checkpoint.every_steps": "about ten times a run, always at its end and on stop",
+    "eval.every_steps": f"before, at the end and at most {CADENCE - 1} times between,"
+    " never over about 10 % of the time",
+    "checkpoint.every_steps": f"at the end, on stop and at most {CADENCE - 1} times between,"
+    " never over about 10 % of the time",
     "checkpoint.keep": "the newest ones; older are deleted after the next is whole",
     "lora.rank": "16 is enough for most fine-tuning; alpha is twice the rank",
     "data.train_on_prompt": "off: only the answer counts in the loss",
@@ -187,6 +189,19 @@ _EXPLAINED = {
 
 def _built_in(config: RunConfig) -> bool:
     return config.model == BUILT_IN_MODEL and config.dataset == BUILT_IN_DATASET
+
+
+def _costs(config: RunConfig, kind: str, report: DataReport | None) -> Costs:
+    length, batch = config.sequence_length or CPU_LENGTH, config.global_batch_size or CPU_BATCH
+    step_tokens: float = length * batch
+    eval_tokens: float | None = None
+    if report is not None and report.tokens and report.train_rows:
+        eval_tokens = report.tokens * report.eval_rows / report.train_rows
+        sequences = sequences_at(report, length)
+        step_tokens = report.tokens / sequences * batch if sequences else step_tokens
+    elif config.dataset == BUILT_IN_DATASET and config.eval_dataset is None:
+        eval_tokens = BUILT_IN_EVAL_SHARE * BUILT_IN_TOKENS
+    return costs_of(config, eval_tokens=eval_tokens, step_tokens=step_tokens, card=kind != "cpu")
 
 
 def _with_precision(config: RunConfig, hardware: Hardware | None, choices: list[str]) -> RunConfig:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import pytest
 
 from trainer_core.plan.types import Hardware, ModelShape
 from trainer_core.run.catalog import require_model
@@ -13,7 +12,6 @@ from trainer_core.run.data_report import DataReport
 from trainer_core.run.defaults import (
     epochs_from_steps,
     explain,
-    fill_cadence,
     resolve,
     sequences_at,
     steps_from_epochs,
@@ -57,7 +55,7 @@ def test_the_built_in_run_is_settled_whole() -> None:
     assert config.steps is not None
     assert config.precision == "fp32"
     assert config.optimizer.warmup_steps is not None
-    assert config.eval.every_steps == config.checkpoint.every_steps
+    assert None not in (config.eval.every_steps, config.checkpoint.every_steps)
     assert check(config) == []
     said = [choice.partition(" ")[0] for choice in resolved.choices]
     assert said == ["precision", "sequence_length", "global_batch_size", "learning_rate", "steps"]
@@ -133,15 +131,29 @@ def test_the_batch_is_a_multiple_of_the_devices() -> None:
     assert resolve(config, _shape("tiny"), CPU).config.global_batch_size == 9
 
 
-@pytest.mark.parametrize(
-    ("steps", "warmup", "every"),
-    [(1, 1, 1), (3, 1, 3), (10, 1, 5), (160, 5, 16), (10_000, 100, 1000)],
-)
-def test_cadence_follows_the_steps(steps: int, warmup: int, every: int) -> None:
-    config = fill_cadence(RunConfig(steps=steps), steps)
-    assert config.optimizer.warmup_steps == warmup
-    assert (config.eval.every_steps, config.checkpoint.every_steps) == (every, every)
-    assert check(config) == []
+def test_the_built_in_run_evaluates_and_saves_by_what_it_costs() -> None:
+    """Its evaluation takes three steps, its checkpoint less than one (both measured)."""
+    config = resolve(RunConfig(), _shape("tiny"), CPU).config
+    assert config.optimizer.warmup_steps == 16
+    assert (config.eval.every_steps, config.checkpoint.every_steps) == (27, 16)
+    short = resolve(RunConfig(steps=30), _shape("tiny"), CPU).config
+    assert (short.eval.every_steps, short.checkpoint.every_steps) == (0, 6)
+
+
+def test_the_report_of_user_data_gives_the_cost_of_an_evaluation() -> None:
+    config = RunConfig(model="x", dataset="rows.jsonl", sequence_length=512, steps=400)
+    held_out = _report(
+        tokens=500_000, sequences=1000, sequence_length=512, train_rows=4000, eval_rows=400
+    )
+    resolved = resolve(config, _shape("cerebras-gpt-111m"), CPU, held_out).config
+    # 50,000 tokens held out, 4,000 a step: 4.2 steps each, 40 to spend, 9 between start and end
+    assert resolved.eval.every_steps == 40
+    few = resolve(
+        msgspec.structs.replace(config, steps=100), _shape("cerebras-gpt-111m"), CPU, held_out
+    ).config
+    assert few.eval.every_steps == 34
+    unknown = resolve(config, _shape("cerebras-gpt-111m"), CPU).config
+    assert unknown.eval.every_steps is None
 
 
 def test_steps_and_epochs_are_each_others() -> None:
