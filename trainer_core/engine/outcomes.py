@@ -13,6 +13,7 @@ from trainer_core.engine.evaluation import evaluate
 from trainer_core.engine.generate import generate_texts
 from trainer_core.engine.metrics import device_name
 from trainer_core.engine.model_folder import ModelCard, save_model_folder
+from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.reporting import Reporter, versions
 from trainer_core.engine.setup import Parts
 from trainer_core.run.events import (
@@ -67,6 +68,9 @@ class Outcomes:
                 plan=settled.plan_line(parts.numerics.word),
                 choices=(parts.numerics.reason, *settled.choices, *parts.loaded.choices),
                 peak_flops=peak_flops,
+                predicted_memory_bytes=predicted_peak_bytes(
+                    settled, parts.loaded.shape, parts.numerics, parts.device
+                ),
                 resumed_from_step=checkpoint.step if checkpoint else None,
                 versions=versions(),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -25,7 +26,7 @@ class Numerics:
     """One sentence for the run's list of choices."""
 
     @property
-    def word(self) -> str:
+    def word(self) -> Literal["fp32", "bf16"]:
         """`fp32` or `bf16`."""
         return "bf16" if self.compute == torch.bfloat16 else "fp32"
 

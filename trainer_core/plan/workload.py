@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from trainer_core.plan.hardware import settled_precision
@@ -24,6 +26,23 @@ def workload_of(
     Raises:
         ValueError: The config is not resolved.
     """
+    precision = settled_precision(hardware.kind, hardware.name, config.precision)
+    mean_length = report.mean_tokens_per_row if report else None
+    return workload_in(config, shape, precision, mean_document_length=mean_length)
+
+
+def workload_in(
+    config: RunConfig,
+    shape: ModelShape,
+    precision: Literal["fp32", "bf16"],
+    *,
+    mean_document_length: float | None = None,
+) -> Workload:
+    """Return the workload of a resolved config in a precision that is settled already.
+
+    Raises:
+        ValueError: The config is not resolved.
+    """
     if config.sequence_length is None or config.global_batch_size is None:
         raise ValueError("sequence_length and global_batch_size must be resolved first")
     return Workload(
@@ -32,12 +51,12 @@ def workload_of(
         sequence_length=config.sequence_length,
         global_batch_size=config.global_batch_size,
         micro_batch_size=config.micro_batch_size,
-        precision=settled_precision(hardware.kind, hardware.name, config.precision),
+        precision=precision,
         strategy=config.parallel.strategy,
         recomputation=config.parallel.recomputation,
         lora_rank=config.lora.rank,
         steps=config.steps,
-        mean_document_length=report.mean_tokens_per_row if report else None,
+        mean_document_length=mean_document_length,
     )
 
 
