@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from moai_tui.widgets.field_spec import Choice
+from moai_tui.widgets.form.field_spec import Choice
 from moai_tui.widgets.lines import Lines, fit
 from trainer_core.run.fields import FieldValue
 

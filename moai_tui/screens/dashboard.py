@@ -15,13 +15,13 @@ from moai_tui import formatting
 from moai_tui.messages import AcceleratorsRead, RunsListed
 from moai_tui.screens.run_list_screen import RunListScreen
 from moai_tui.signals import dashboard
-from moai_tui.widgets.accelerator_table import AcceleratorTable
+from moai_tui.widgets.dashboard.accelerator_table import AcceleratorTable
+from moai_tui.widgets.dashboard.section_line import SectionLine
+from moai_tui.widgets.dashboard.truth_line import TruthLine
 from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.run_state import LIVE, state_word
 from moai_tui.widgets.run_table import RunTable
-from moai_tui.widgets.section_line import SectionLine
 from moai_tui.widgets.title_line import TitleLine
-from moai_tui.widgets.truth_line import TruthLine
 
 SMALL_WIDTH, SMALL_HEIGHT = 60, 16
 """Below this there is room for one line only."""

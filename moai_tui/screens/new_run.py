@@ -32,15 +32,15 @@ from moai_tui.screens.choose import ChooseScreen, Picked
 from moai_tui.screens.command import CommandScreen
 from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.signals import dashboard
-from moai_tui.widgets.action_line import ActionLine
-from moai_tui.widgets.advanced_form import AdvancedForm
-from moai_tui.widgets.catalog_choices import dataset_choices, model_choices
-from moai_tui.widgets.compact_panel import CompactPanel
-from moai_tui.widgets.data_preview import DataPreview
-from moai_tui.widgets.field_help import FieldHelp
-from moai_tui.widgets.field_row import FieldRow
-from moai_tui.widgets.form_part import FormPart
-from moai_tui.widgets.form_state import (
+from moai_tui.widgets.form.action_line import ActionLine
+from moai_tui.widgets.form.advanced_form import AdvancedForm
+from moai_tui.widgets.form.catalog_choices import dataset_choices, model_choices
+from moai_tui.widgets.form.compact_panel import CompactPanel
+from moai_tui.widgets.form.data_preview import DataPreview
+from moai_tui.widgets.form.field_help import FieldHelp
+from moai_tui.widgets.form.field_row import FieldRow
+from moai_tui.widgets.form.form_part import FormPart
+from moai_tui.widgets.form.form_state import (
     FormState,
     by_field,
     data_key,
@@ -49,11 +49,11 @@ from moai_tui.widgets.form_state import (
     verdict_problems,
     without,
 )
+from moai_tui.widgets.form.path_input import PathInput
+from moai_tui.widgets.form.run_form import RunForm
+from moai_tui.widgets.form.verdict_panel import VerdictPanel, mend_of
 from moai_tui.widgets.key_line import KeyLine
-from moai_tui.widgets.path_input import PathInput
-from moai_tui.widgets.run_form import RunForm
 from moai_tui.widgets.title_line import TitleLine
-from moai_tui.widgets.verdict_panel import VerdictPanel, mend_of
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import override
 from trainer_core.run.fields import value_of, with_value

@@ -24,18 +24,18 @@ from moai_tui.messages import (
 from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.screens.run_layout import RUN_CSS, Arrangement, arrange, hints_for, panel_names
 from moai_tui.signals import dashboard
-from moai_tui.widgets.curve_plot import ChartData
-from moai_tui.widgets.device_panel import DevicePanel
 from moai_tui.widgets.key_line import KeyLine
-from moai_tui.widgets.log_tail import LogTail
-from moai_tui.widgets.loss_chart import LossChart
-from moai_tui.widgets.metric_panel import MetricPanel
-from moai_tui.widgets.panel_tabs import PanelTabs
-from moai_tui.widgets.phase_list import PhaseList
-from moai_tui.widgets.run_result import RunResult
+from moai_tui.widgets.run.curve_plot import ChartData
+from moai_tui.widgets.run.device_panel import DevicePanel
+from moai_tui.widgets.run.log_tail import LogTail
+from moai_tui.widgets.run.loss_chart import LossChart
+from moai_tui.widgets.run.metric_panel import MetricPanel
+from moai_tui.widgets.run.panel_tabs import PanelTabs
+from moai_tui.widgets.run.phase_list import PhaseList
+from moai_tui.widgets.run.run_result import RunResult
+from moai_tui.widgets.run.run_status import RunFacts, RunStatus
+from moai_tui.widgets.run.sample_compare import SampleCompare
 from moai_tui.widgets.run_state import LIVE, RESUMABLE
-from moai_tui.widgets.run_status import RunFacts, RunStatus
-from moai_tui.widgets.sample_compare import SampleCompare
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.foreign_text import show_line
 from trainer_core.run.view import RunView

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from moai_tui.messages import AcceleratorsRead, DataReady, PlanReady
-from moai_tui.widgets.field_spec import Choice
+from moai_tui.widgets.form.field_spec import Choice
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.plan.types import MemorySplit, Plan, SizeVerdict, Verdict
 from trainer_core.run.config import RunConfig

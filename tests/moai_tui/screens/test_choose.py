@@ -7,7 +7,7 @@ from textual.widgets import Input, OptionList
 
 from moai_tui import theming
 from moai_tui.screens.choose import ChooseScreen
-from moai_tui.widgets.field_spec import Choice
+from moai_tui.widgets.form.field_spec import Choice
 
 MODELS = (
     Choice(value=None, label="auto", details=("", "chosen for you"), group="first"),

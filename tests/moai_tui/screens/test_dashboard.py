@@ -5,7 +5,7 @@ from dataclasses import replace
 from moai_tui.messages import ResumeRequested, RunsListed, RunsWanted, StopRequested
 from moai_tui.screens.dashboard import DashboardScreen
 from moai_tui.screens.dialogs import ConfirmDialog
-from moai_tui.widgets.accelerator_table import AcceleratorTable
+from moai_tui.widgets.dashboard.accelerator_table import AcceleratorTable
 from moai_tui.widgets.lines import Lines
 from moai_tui.widgets.run_table import RunTable
 

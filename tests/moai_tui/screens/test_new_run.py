@@ -25,12 +25,12 @@ from moai_tui.screens.choose import ChooseScreen
 from moai_tui.screens.command import CommandScreen
 from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.screens.new_run import NewRunScreen
-from moai_tui.widgets.compact_panel import CompactPanel
-from moai_tui.widgets.data_preview import DataPreview
-from moai_tui.widgets.field_help import FieldHelp
-from moai_tui.widgets.field_row import FieldRow
-from moai_tui.widgets.run_form import RunForm
-from moai_tui.widgets.verdict_panel import VerdictPanel
+from moai_tui.widgets.form.compact_panel import CompactPanel
+from moai_tui.widgets.form.data_preview import DataPreview
+from moai_tui.widgets.form.field_help import FieldHelp
+from moai_tui.widgets.form.field_row import FieldRow
+from moai_tui.widgets.form.run_form import RunForm
+from moai_tui.widgets.form.verdict_panel import VerdictPanel
 from tests.moai_tui.form_facts import BROKEN_REPORT, VERDICT, data_for, devices, plan_for
 from trainer_core.run.config import RunConfig
 

@@ -10,14 +10,14 @@ import pytest
 from moai_tui.messages import FollowWanted, ResumeRequested, StopRequested
 from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.screens.run import RunScreen
-from moai_tui.widgets.device_panel import DevicePanel
 from moai_tui.widgets.key_line import KeyLine
-from moai_tui.widgets.log_tail import LogTail
-from moai_tui.widgets.loss_chart import LossChart
-from moai_tui.widgets.phase_list import PhaseList
-from moai_tui.widgets.run_result import RunResult
-from moai_tui.widgets.run_status import RunStatus
-from moai_tui.widgets.sample_compare import SampleCompare
+from moai_tui.widgets.run.device_panel import DevicePanel
+from moai_tui.widgets.run.log_tail import LogTail
+from moai_tui.widgets.run.loss_chart import LossChart
+from moai_tui.widgets.run.phase_list import PhaseList
+from moai_tui.widgets.run.run_result import RunResult
+from moai_tui.widgets.run.run_status import RunStatus
+from moai_tui.widgets.run.sample_compare import SampleCompare
 from tests.moai_tui import scripted_run
 from tests.moai_tui.conftest import ScriptedApp
 from trainer_core.run.event_log import EventReader

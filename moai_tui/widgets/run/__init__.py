@@ -1,0 +1,1 @@
+"""What the screen of one run is made of: charts, numbers, phases, log and result."""
