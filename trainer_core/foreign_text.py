@@ -50,6 +50,26 @@ def show_line(text: str | bytes, limit: int = SHOWN_LIMIT) -> str:
     return shown.replace("\n", "␊").replace("\t", " ") if "\n" in shown or "\t" in shown else shown
 
 
+def show_json(text: str | bytes) -> str:
+    r"""Return JSON of the same value in which every character a terminal would obey is escaped.
+
+    Encoders escape the 32 control characters alone; C1 controls, direction overrides and the like
+    pass them. In JSON such characters stand in strings only, where `\uXXXX` means the same.
+    """
+    whole = text.decode() if isinstance(text, bytes) else text
+    return whole if whole.isascii() and "\x7f" not in whole else _HOSTILE.sub(escaped, whole)
+
+
+def escaped(match: re.Match[str]) -> str:
+    """Return the matched character as JSON escapes it; line ends stay."""
+    character = match.group()
+    if character in "\r\n":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    pairs = (units[at : at + 2] for at in range(0, len(units), 2))
+    return "".join(f"\\u{pair.hex()}" for pair in pairs)
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from moai_tui.commands.show import Run
+from trainer_core.json_lines import write_json_line
 from trainer_core.run.directory import find_run
 from trainer_core.run.event_log import EventReader, encode_event
 from trainer_core.run.follow import POLL_SECONDS
@@ -42,7 +43,7 @@ def events(
 def _write_new(reader: EventReader) -> None:
     while True:
         for event in reader.read_new(READ_BYTES):
-            sys.stdout.write(encode_event(event).decode() + "\n")
+            write_json_line(encode_event(event), flush=False)
         sys.stdout.flush()
         if not reader.behind:
             return

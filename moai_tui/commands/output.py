@@ -14,6 +14,8 @@ from typing import IO, Any
 
 import msgspec
 
+from trainer_core.json_lines import write_json_line
+
 _PLAIN = str.maketrans(
     {
         "–": "-",
@@ -54,8 +56,7 @@ def write_line(text: str = "", *, to: IO[str] | None = None) -> None:
 
 def write_json(value: Any) -> None:
     """Print one JSON object on one line."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    write_json_line(msgspec.json.encode(value))
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:

@@ -112,7 +112,7 @@ def text_of(inventory: Inventory, options: Options) -> str:
     rows = _chosen_rows(accelerator_rows(pool), options)
     if options.as_json:
         indent = None if options.watch_seconds is not None else 2
-        return json.dumps(facts(inventory, rows, options), indent=indent, ensure_ascii=False)
+        return json.dumps(facts(inventory, rows, options), indent=indent)
     if options.physical:
         table = render_devices(_chosen_devices(inventory, options))
     else:

@@ -13,6 +13,7 @@ from moai_tui.commands import run_options as options
 from moai_tui.commands.output import write_json, write_line
 from moai_tui.commands.run_lines import RunLines, run_label, write_end
 from trainer_core.errors import UserError
+from trainer_core.json_lines import write_json_line
 from trainer_core.run.directory import RunDirectory, read_meta
 from trainer_core.run.event_log import encode_event
 from trainer_core.run.events import AnyEvent
@@ -138,8 +139,7 @@ def _json_listener(directory: RunDirectory, since: float) -> Listener:
     def write(event: AnyEvent) -> None:
         if event.time < since:
             return
-        sys.stdout.write(encode_event(event).decode() + "\n")
-        sys.stdout.flush()
+        write_json_line(encode_event(event))
 
     return Listener(
         event=write,

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer_core.foreign_text import show, show_line
+from trainer_core.foreign_text import show, show_json, show_line
 
 HOSTILE = {
     "title": "\x1b]0;owned\x07",
@@ -71,3 +72,22 @@ def test_nothing_but_tab_and_newline_passes_unprintable(text: str) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_shown(data: bytes) -> None:
     assert show(data).encode("utf-8").decode("utf-8") == show(data)
+
+
+@given(st.text())
+def test_json_for_a_terminal_means_the_same_and_obeys_nothing(text: str) -> None:
+    line = show_json(json.dumps({text: text}, ensure_ascii=False))
+    assert json.loads(line) == {text: text}
+    assert show_line(line, len(line)) == unicodedata.normalize("NFC", line) or not line.isascii()
+    assert not any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") for letter in line)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_json_keeps_no_raw_control(text: str) -> None:
+    line = show_json(json.dumps([text], ensure_ascii=False))
+    assert json.loads(line) == [text]
+    assert line.isascii()
+
+
+def test_json_in_other_scripts_stays_readable() -> None:
+    assert show_json('["漢字 é 👩"]'.encode()) == '["漢字 é 👩"]'

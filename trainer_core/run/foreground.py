@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
+from trainer_core.json_lines import write_json_line
 from trainer_core.run.config_file import load_config
 from trainer_core.run.event_log import encode_event
 from trainer_core.run.events import AnyEvent
@@ -28,5 +27,4 @@ def train_in_foreground(source: str) -> int:
 
 
 def _write(event: AnyEvent) -> None:
-    sys.stdout.write(encode_event(event).decode() + "\n")
-    sys.stdout.flush()
+    write_json_line(encode_event(event))

@@ -64,3 +64,10 @@ def test_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text.count("\n") == 1
     assert json.loads(text) == {"a": "x\ny", "b": [1, None]}
+
+
+def test_json_passes_no_terminal_control(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_json({"name": "\x9b31m\u202e"})
+    written = capsys.readouterr().out
+    assert json.loads(written) == {"name": "\x9b31m\u202e"}
+    assert written.isascii()

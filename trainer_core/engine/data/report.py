@@ -11,6 +11,7 @@ import msgspec
 from trainer_core.engine.data.analysis import data_report, unusable
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show, show_line
+from trainer_core.json_lines import write_json_line
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import load_config, override, parse_config
 from trainer_core.run.data_report import DataReport, RenderedRow, RowError
@@ -198,8 +199,7 @@ def _underlined(line: str) -> str:
 
 
 def _write_json(report: DataReport) -> None:
-    sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
-    sys.stdout.flush()
+    write_json_line(msgspec.json.encode(report))
 
 
 def _say(text: str) -> None:
