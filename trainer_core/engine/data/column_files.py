@@ -33,7 +33,7 @@ def read_columns(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
                 if value is not None:
                     yield Record(file=file.name, row=row, line=None, value=value)
     except pa.ArrowException as error:
-        first = str(error).splitlines()[0][:200]
+        first = str(error).splitlines()[0].partition(". ")[0].rstrip(".")[:200]
         fault = f"is no whole {file.kind} file: {first}"
         raise DataError(file.name, fault, "fetch or write it again") from error
     except OSError as error:

@@ -15,7 +15,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "instruction": ("instruction", "question", "query", "problem"),
     "input": ("input", "context"),
     "output": ("output", "response", "answer", "completion", "solution"),
-    "prompt": ("prompt",),
+    "prompt": ("prompt", "input"),
     "completion": ("completion", "response", "output", "answer", "canonical_solution"),
     "messages": ("messages", "conversations", "conversation", "dialogue"),
     "text": ("text", "content"),
@@ -43,6 +43,9 @@ _HELP = (
     "name the columns, e.g. --set data.instruction_column=… and --set data.output_column=…, "
     "or --set data.text_column=…"
 )
+
+COLUMNS_LISTED = 20
+"""Column names that a sentence can hold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,9 +87,14 @@ def detect(
         roles = _roles(form, columns, first_row, named)
         if roles is not None:
             return Layout(format=form, roles=roles, columns=tuple(columns))
-    listed = ", ".join(columns) or "none"
+    listed = _listed(columns) or "none"
     shape = f"the format {wanted}" if wanted else "any known format"
     raise DataError(source, f"its columns ({listed}) do not fit {shape}", _HELP)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    more = len(columns) - COLUMNS_LISTED
+    return ", ".join(columns[:COLUMNS_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _named_columns(columns: Sequence[str], data: DataConfig) -> dict[str, str]:
@@ -96,7 +104,7 @@ def _named_columns(columns: Sequence[str], data: DataConfig) -> dict[str, str]:
         if column is None:
             continue
         if column not in columns:
-            fix = "choose one of " + ", ".join(columns)
+            fix = f"choose one of {_listed(columns)}"
             raise ConfigError(f"data.{role}_column", column, fix, f"there is no column {column!r}")
         named[role] = column
     return named

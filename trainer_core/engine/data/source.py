@@ -173,9 +173,10 @@ def _single_file(path: Path, name: str) -> DataFile:
     if kind is None and path.suffix == ".py":
         raise DataError(name, "is a Python file", f"use the folder: python:{path.parent}")
     if kind is None:
+        ending = f"files ending in {path.suffix} cannot be read"
         raise DataError(
             name,
-            f"files ending in {path.suffix or 'nothing'} cannot be read",
+            ending if path.suffix else "its name has no ending, so its format is not known",
             "use .jsonl, .json, .csv, .parquet or .txt",
         )
     return DataFile(path=path, kind=kind, name=name)

@@ -48,7 +48,9 @@ def read_jsonl(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
         except RecursionError:
             on_problem(_problem(file, row, line, "is nested too deeply", "flatten it"))
         except ValueError as error:
-            on_problem(_problem(file, row, line, _json_fault(error), "put one JSON object a line"))
+            broken = isinstance(error, json.JSONDecodeError)
+            fix = "put one JSON object a line" if broken else "shorten it, or write it in quotes"
+            on_problem(_problem(file, row, line, _json_fault(error), fix))
         else:
             yield from _object(value, file, row, line, on_problem)
 
@@ -80,7 +82,7 @@ def read_json(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
 def read_csv(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
     """Yield one record a row below the header; all values are text.
 
-    The separator is the comma, or what the header shows: semicolon or tab.
+    The separator is the comma, or what the header shows: semicolon, tab or bar.
 
     Raises:
         DataError: If there is no usable header, or the file as a whole cannot be read.
@@ -102,7 +104,7 @@ def read_csv(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
             return
         except csv.Error as error:
             row += 1
-            on_problem(_problem(file, row, line, _csv_fault(error), "double the quotes inside"))
+            on_problem(_problem(file, row, line, *_csv_fault(error)))
             continue
         if not fields:
             continue
@@ -170,7 +172,8 @@ def _check_head(head: bytes, file: DataFile) -> None:
         raise DataError(file.name, "is empty", "put rows into it, or name another file")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(file.name, "is UTF-16, not UTF-8", _SAVE_AS_UTF8)
-    if b"\0" in head:
+    # One row with a NUL is that row's fault; a file that begins so is none of text.
+    if b"\0" in head.partition(b"\n")[0]:
         raise DataError(file.name, "holds NUL bytes, so it is no text file in UTF-8", _SAVE_AS_UTF8)
 
 
@@ -198,7 +201,7 @@ def _json_fault(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         what = error.msg.removesuffix(" at").removesuffix(" starting")
         return f"is not valid JSON: {what[:1].lower()}{what[1:]} at column {error.colno}"
-    return f"is not valid JSON: {error}"
+    return "holds a number of thousands of digits"
 
 
 def _object(
@@ -296,9 +299,14 @@ def _single_document(text: str, file: DataFile, on_problem: OnProblem) -> Iterat
 
 
 def _field_of_rows(value: object) -> list[Any] | None:
-    """Return the rows of {"data": [{…}, …]}; None for anything else."""
+    """Return the rows of {"data": [{…}, …]} or {"column": […], …}; None for anything else."""
     if not isinstance(value, dict):
         return None
+    columns = list(value.values())
+    if len(columns) > 1 and all(isinstance(column, list) for column in columns):
+        if columns[0] and not isinstance(columns[0][0], dict):
+            if len({len(column) for column in columns}) == 1:
+                return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
     for name in ("data", "rows", "train", "examples", "instances"):
         rows = value.get(name)
         if isinstance(rows, list) and rows and isinstance(rows[0], dict):
@@ -311,27 +319,34 @@ def _separator(first: bytes, file: DataFile) -> str:
         return "\t"
     if b"," in first:
         return ","
-    return next((mark for mark in ";\t" if mark.encode() in first), ",")
+    return next((mark for mark in ";\t|" if mark.encode() in first), ",")
 
 
 def _header(reader: Any, file: DataFile) -> list[str]:
     try:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
-        raise DataError(file.name, f"its header {_csv_fault(error)}", "mend line 1") from error
+        fault, fix = _csv_fault(error)
+        raise DataError(file.name, f"its header {fault}", fix) from error
+    seen: set[str] = set()
     for name in header:
         if not name:
             raise DataError(file.name, "a column has no name", "give every column a name in line 1")
-        if header.count(name) > 1:
+        if name in seen:
             raise DataError(file.name, f"two columns are named {name!r}", "rename one in line 1")
+        seen.add(name)
     return header
 
 
-def _csv_fault(error: csv.Error) -> str:
+def _csv_fault(error: csv.Error) -> tuple[str, str]:
+    """Return what is wrong and what to do."""
     text = str(error)
     if "unexpected end of data" in text:
-        return "has a quoted field that is never closed"
-    return f"is not valid CSV: {text}"
+        return "has a quoted field that is never closed", "double the quotes inside"
+    if "new-line character" in text:
+        fault = "has a carriage return outside of quotes"
+        return fault, "end lines with a line feed, or put the field in quotes"
+    return f"is not valid CSV: {text}", "double the quotes inside"
 
 
 def _fields_fault(

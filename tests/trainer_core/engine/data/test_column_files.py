@@ -50,7 +50,7 @@ def test_damaged_and_empty_files_are_one_sentence(tmp_path: Path) -> None:
     pq.write_table(TABLE, tmp_path / "t.parquet")
     whole = (tmp_path / "t.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(whole[:-7])
-    with pytest.raises(DataError, match=r"cut\.parquet: is no whole parquet file: .*; fetch or"):
+    with pytest.raises(DataError, match=r"cut\.parquet: is no whole parquet file: [^.]*; fetch or"):
         read(tmp_path / "cut.parquet")
     (tmp_path / "bad.arrow").write_bytes(b"nothing of the kind")
     with pytest.raises(DataError, match=r"bad\.arrow: is no whole arrow file"):

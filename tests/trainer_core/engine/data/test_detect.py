@@ -19,6 +19,8 @@ PUBLIC = [
     (["prompt", "completion"], "prompt-completion", ["prompt", "completion"]),
     (["prompt", "response"], "prompt-completion", ["prompt", "response"]),
     (["task_id", "prompt", "canonical_solution"], "prompt-completion", ["canonical_solution"]),
+    (["input", "output"], "prompt-completion", ["input", "output"]),
+    (["prompt", "input", "output"], "prompt-completion", ["prompt", "output"]),
     (["text"], "text", ["text"]),
     (["id", "content"], "text", ["content"]),
 ]
@@ -75,6 +77,16 @@ def test_columns_that_fit_nothing_are_said() -> None:
         "--set data.instruction_column=… and --set data.output_column=…, or "
         "--set data.text_column=…"
     )
+
+
+def test_many_columns_are_not_all_said() -> None:
+    columns = [f"c{number}" for number in range(5000)]
+    row = dict.fromkeys(columns, "x")
+    with pytest.raises(DataError) as raised:
+        detect(columns, row, DataConfig(), "wide.csv")
+    assert "c19 and 4,980 more) do not fit" in str(raised.value)
+    with pytest.raises(ConfigError, match=r"choose one of c0, .*c19 and 4,980 more$"):
+        detect(columns, row, DataConfig(text_column="answer"), "wide.csv")
 
 
 def test_preference_pairs_are_refused_politely_and_can_still_be_used() -> None:

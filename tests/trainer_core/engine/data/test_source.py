@@ -39,6 +39,7 @@ WRONG = [
     ("wikipedia", "name a file or folder, a hub id (owner/name), or one of python-stdlib, evol"),
     ("python:nowhere", "there is no folder 'nowhere'; check the path"),
     ("rows.xlsx", "files ending in .xlsx cannot be read; use .jsonl, .json, .csv, .parquet or"),
+    ("rows", "its name has no ending, so its format is not known; use .jsonl, .json, .csv"),
     ("code.py", "is a Python file; use the folder: python:."),
     ("empty", "the folder holds no data file; put .jsonl, .json, .csv, .parquet or .txt files"),
     ("pipe.jsonl", "is no ordinary file; name a file or a folder"),
@@ -48,6 +49,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "sentence"), WRONG)
 def test_what_is_nothing_is_said_with_the_way_out(name: str, sentence: str) -> None:
     write("rows.xlsx")
+    write("rows")
     write("code.py")
     Path("empty").mkdir()
     os.mkfifo("pipe.jsonl")

@@ -123,6 +123,18 @@ BROKEN_ROWS = [
         1,
     ),
     (
+        "digits.jsonl",
+        GOOD + '{"a": ' + "9" * 10_000 + "}\n",
+        "digits.jsonl:2: holds a number of thousands of digits; shorten it, or write it in quotes",
+        1,
+    ),
+    (
+        "early.jsonl",
+        (GOOD + '{"a": "\0"}\n' + GOOD).encode(),
+        "early.jsonl:2: byte 8 of the line is NUL; remove it",
+        2,
+    ),
+    (
         "latin.csv",
         b"a,b\n1,caf\xe9\n1,2\n",
         "latin.csv:1 (line 2): b: byte 0xe9 is not UTF-8; save the file as UTF-8",
@@ -137,6 +149,12 @@ BROKEN_ROWS = [
 ]
 
 BROKEN_FILES = [
+    (
+        "mac.csv",
+        "a,b\r1,2\r",
+        "mac.csv: its header has a carriage return outside of quotes; "
+        "end lines with a line feed, or put the field in quotes",
+    ),
     ("empty.jsonl", b"", "empty.jsonl: is empty; put rows into it, or name another file"),
     ("mark.jsonl", b"\xef\xbb\xbf", "mark.jsonl: is empty; put rows into it, or name another file"),
     ("empty.csv", b"\n\n", "empty.csv: is empty; put rows into it, or name another file"),
@@ -165,7 +183,7 @@ BROKEN_FILES = [
     (
         "head.csv",
         'a,"b"c\n1,2\n',
-        "head.csv: its header is not valid CSV: ',' expected after '\"'; mend line 1",
+        "head.csv: its header is not valid CSV: ',' expected after '\"'; double the quotes inside",
     ),
 ]
 
@@ -215,6 +233,21 @@ def test_wrong_endings_are_read_as_what_they_are(read: Read) -> None:
     assert [record.value["a"] for record in records] == ["x", "y"]
 
 
+def test_columns_of_equal_length_are_rows(read: Read) -> None:
+    records, errors = read("columns.json", '{"a": ["x", "y"], "b": ["1", "2"]}')
+    assert errors == []
+    assert [record.value for record in records] == [{"a": "x", "b": "1"}, {"a": "y", "b": "2"}]
+    (alone,), _ = read("talk.json", '{"messages": [{"role": "user", "content": "hi"}]}')
+    assert list(alone.value) == ["messages"]
+
+
+def test_twenty_thousand_columns_are_no_trouble(read: Read) -> None:
+    names = ",".join(f"c{number}" for number in range(20_000))
+    records, errors = read("wide.csv", f"{names}\n{names}\n")
+    assert errors == []
+    assert len(records[0].value) == 20_000
+
+
 def test_elements_of_a_json_list_know_their_lines(read: Read) -> None:
     records, errors = read("list.json", '[\n  {"a": "x"},\n\n  {"a":\n "y"},\n  {"a": "z"}\n]\n')
     assert errors == []
@@ -226,6 +259,7 @@ def test_csv_separators_and_line_breaks_in_fields(read: Read) -> None:
     assert errors == []
     assert [record.value["a"] for record in records] == ["one\ntwo", "3"]
     assert [record.line for record in records] == [2, 4]
+    assert read("bar.csv", "a|b\n1|2\n")[0][0].value == {"a": "1", "b": "2"}
     assert read("tab.tsv", "a\tb\n1,5\t2\n")[0][0].value == {"a": "1,5", "b": "2"}
 
 
