@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module, util
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from moai_tui import terminal
 
 if TYPE_CHECKING:
     import typer
@@ -59,23 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
 
 
-def can_draw() -> bool:
-    """Whether this terminal can show the dashboard."""
-    there = sys.stdin.isatty() and sys.stdout.isatty()
-    return there and os.environ.get("TERM", "dumb") not in ("dumb", "")
-
-
-def open_dashboard(run: str | None = None) -> int:
-    """Open the dashboard, on a run where one is named."""
-    from trainer_core.errors import UserError
-
-    if util.find_spec("textual") is None:
-        raise UserError("The dashboard needs Textual: pip install textual; the commands do not")
-    from moai_tui.app import main as app_main
-
-    return app_main(run)
-
-
 def help_text() -> str:
     """Return the text of `moai-tui --help`."""
     width = max(map(len, COMMANDS))
@@ -121,9 +106,9 @@ def _run(arguments: list[str]) -> int:
 
         sys.stdout.write(f"moai-tui {__version__}\n")
         return 0
-    _export_settings()
     if not first:
-        return open_dashboard() if can_draw() else _plain_home()
+        return _home()
+    _export_settings()
     if first == "smi":
         smi: int = import_module("moai_tui.commands.smi").main(arguments[1:])
         return smi
@@ -164,8 +149,13 @@ def _unknown(name: str) -> int:
     return USER_MISTAKE
 
 
-def _plain_home() -> int:
-    """Print what the dashboard's home would show; for pipes and terminals that cannot draw."""
+def _home() -> int:
+    """Open the dashboard; for pipes and terminals that cannot draw, print what it would show."""
+    if terminal.is_usable():
+        from moai_tui.opening import open_dashboard
+
+        return open_dashboard()  # reads the settings itself, behind its first picture
+    _export_settings()
     import_module("moai_tui.commands.smi").main([])
     runs = import_module("moai_tui.commands.runs")
     sys.stdout.write("\n")

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
+from importlib import util
 
 from moai_tui import terminal
+from trainer_core.errors import UserError
 
 
 def open_dashboard(run: str | None = None) -> int:
-    """Open the dashboard, on a run where one is named.
+    """Open the dashboard on a terminal that `terminal.is_usable` has found fit for it.
 
     Args:
-        run: Id of the run to open on.
+        run: Id of the run to open on; None opens the first screen.
 
     Returns:
-        The exit code: 0, 2 without a terminal, 128 and the signal's number when one ended it.
+        The exit code: 0, or 128 and the signal's number when one ended it.
+
+    Raises:
+        UserError: Textual is not installed.
     """
-    if not terminal.is_usable():
-        sys.stderr.write(
-            "The dashboard needs a terminal; here `moai-tui smi`, `moai-tui runs` and "
-            "`moai-tui train` say the same in lines.\n"
-        )
-        return 2
+    if util.find_spec("textual") is None:
+        raise UserError("The dashboard needs Textual: pip install textual; the commands do not")
     terminal.write_first_frame(f"run {run}" if run else "accelerators and runs")
     os.environ.setdefault("TEXTUAL_FPS", "30")  # read by Textual while it is imported
     if os.environ.get("SSH_CONNECTION"):

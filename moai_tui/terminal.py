@@ -31,10 +31,15 @@ HEADS = ("Device", "Name", "Model", "Memory Usage", "Total Memory", "Utilization
 
 
 def is_usable() -> bool:
-    """Say whether a full-screen program can run here: a real terminal on both ends."""
+    """Say whether a full-screen program can run here.
+
+    Keys come from standard input and Textual draws on standard error; standard output that goes
+    into a pipe or a file asks for lines.
+    """
     if os.environ.get("TERM", "") in ("", "dumb"):
         return False
-    return os.isatty(0) and sys.__stderr__ is not None and sys.__stderr__.isatty()
+    streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    return all(stream is not None and stream.isatty() for stream in streams)
 
 
 def first_frame(size: tuple[int, int], place: str) -> str:

@@ -109,19 +109,11 @@ def test_bare_without_a_terminal_prints_the_home_and_a_hint(
 ) -> None:
     monkeypatch.setenv("MOAI_TUI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MOAI_TUI_CPU_DEVICES", "1")
-    monkeypatch.setattr(entry, "can_draw", lambda: False)
+    monkeypatch.setattr(entry.terminal, "is_usable", lambda: False)
     assert entry.main([]) == 0
     said = capsys.readouterr()
     assert "No runs yet" in said.out
     assert "moai-tui --help" in said.err
-
-
-def test_a_dumb_terminal_is_not_drawn_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream in (sys.stdin, sys.stdout):
-        monkeypatch.setattr(stream, "isatty", lambda: True)
-    for term, draws in (("xterm-256color", True), ("dumb", False), ("", False)):
-        monkeypatch.setenv("TERM", term)
-        assert entry.can_draw() is draws
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import psutil
 import pytest
 from ptyprocess import PtyProcess
 
+from moai_tui import opening
+from trainer_core.errors import UserError
+
 ROOT = Path(__file__).parents[2]
 MODES = ("?1049", "?1000", "?1003", "?1006", "?2004", "?1004")
-OPEN = "import sys; from moai_tui.opening import open_dashboard; sys.exit(open_dashboard())"
 
 
 def opened(tmp_path):
@@ -29,7 +31,7 @@ def opened(tmp_path):
         "MOAI_TUI_CPU_DEVICES": "1",
     }
     return PtyProcess.spawn(
-        [sys.executable, "-c", OPEN], env=environ, dimensions=(24, 80), cwd=str(tmp_path)
+        [sys.executable, "-m", "moai_tui"], env=environ, dimensions=(24, 80), cwd=str(tmp_path)
     )
 
 
@@ -119,18 +121,10 @@ def test_killed_while_it_imports_it_still_leaves_the_terminal(tmp_path):
         process.close(force=True)
 
 
-def test_without_a_terminal_it_says_what_works_instead(tmp_path):
-    answer = subprocess.run(
-        [sys.executable, "-c", OPEN],
-        env={"PATH": os.environ["PATH"], "TERM": "xterm", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert answer.returncode == 2
-    assert "needs a terminal" in answer.stderr
-    assert "\x1b" not in answer.stderr + answer.stdout
+def test_without_textual_it_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(opening.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs Textual"):
+        opening.open_dashboard()
 
 
 def loaded_by(statement):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import sys
 
 import pyte
 import pytest
@@ -156,6 +157,15 @@ def test_a_hung_up_terminal_is_noticed():
         os.close(child)
 
 
-def test_no_full_screen_without_a_terminal(monkeypatch):
-    monkeypatch.setenv("TERM", "dumb")
-    assert not terminal.is_usable()
+class Stream:
+    def __init__(self, *, tty):
+        self.isatty = lambda: tty
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb", ""])
+@pytest.mark.parametrize("piped", [None, "__stdin__", "__stdout__", "__stderr__"])
+def test_a_full_screen_wants_a_terminal_that_draws_on_every_end(monkeypatch, term, piped):
+    monkeypatch.setenv("TERM", term)
+    for name in ("__stdin__", "__stdout__", "__stderr__"):
+        monkeypatch.setattr(sys, name, Stream(tty=name != piped))
+    assert terminal.is_usable() is (term == "xterm-256color" and piped is None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from moai_tui import __main__ as entry
+from moai_tui.commands import attach
 from trainer_core.run.directory import RunDirectory
 
 NewRun = Callable[..., RunDirectory]
@@ -16,8 +16,8 @@ def test_the_dashboard_opens_on_the_run(
 ) -> None:
     run = new_run(name="first")
     opened: list[str | None] = []
-    monkeypatch.setattr(entry, "can_draw", lambda: True)
-    monkeypatch.setattr(entry, "open_dashboard", lambda name=None: opened.append(name) or 0)
+    monkeypatch.setattr(attach.terminal, "is_usable", lambda: True)
+    monkeypatch.setattr(attach, "open_dashboard", lambda name=None: opened.append(name) or 0)
     assert moai("attach", "first") == 0
     assert opened == [run.id]
 
@@ -27,8 +27,6 @@ def test_without_a_terminal_the_run_is_followed_and_not_owned(
 ) -> None:
     assert moai("train", "--steps", "3", "--name", "done") == 0
     owned: list[bool] = []
-    from moai_tui.commands import attach
-
     real = attach.follow_run
 
     def follow(*arguments: Any, owns: bool, **options: Any) -> int:
