@@ -18,6 +18,7 @@ from trainer_core.run.events import (
     AnyEvent,
     CheckpointSaved,
     Eval,
+    MemoryProbed,
     ModelSaved,
     Notice,
     Phase,
@@ -94,6 +95,8 @@ class RunLines:
                 return self._phase_text(event)
             case RunStarted():
                 return _start_text(event)
+            case MemoryProbed():
+                return _memory_text(event)
             case Eval():
                 bits = f" | {event.bits_per_byte:.3f} bits per byte" if event.bits_per_byte else ""
                 return f"Step {event.step} | Eval loss {loss_text(event.eval_loss)}{bits}"
@@ -124,6 +127,16 @@ class RunLines:
         self._phase = event.name
         detail = f" ({show_line(event.detail, 200)})" if event.detail else ""
         return f"{event.name.capitalize()}{detail} …"
+
+
+def _memory_text(event: MemoryProbed) -> str:
+    """Return measured against predicted: the plan's promise is tried before step 1."""
+    if event.probed_memory_bytes is None:
+        return ""
+    text = f"Memory: {bytes_text(event.probed_memory_bytes)} on the longest micro-batch"
+    if event.predicted_memory_bytes is not None:
+        text += f" ({bytes_text(event.predicted_memory_bytes)} predicted)"
+    return text
 
 
 def answer_text(answer: RequestAnswered) -> str:

@@ -101,6 +101,14 @@ class RowFeed:
             squared_lengths=int((lengths**2).sum()),
         )
 
+    def heaviest(self) -> MicroBatch:
+        """Return the micro-batch that takes most memory: that of the longest rows."""
+        numbers = np.fromiter((d for row in self.rows for d in row), dtype=np.int64)
+        starts = np.cumsum([0, *(len(row) for row in self.rows[:-1])])
+        tokens = np.add.reduceat(self.documents.lengths[numbers], starts)
+        longest = np.argsort(-tokens, kind="stable")[: self._micro_batch_size]
+        return self._micro_batch([self.rows[row] for row in longest])
+
     def _micro_batch(self, rows: list[tuple[int, ...]]) -> MicroBatch:
         if not self._fixed:
             if not rows:

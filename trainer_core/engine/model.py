@@ -89,6 +89,7 @@ def load_model(
     if not packed:
         choices.append("one document a forward pass: this architecture has its own attention")
     if config.method == "lora":
+        torch.manual_seed(config.seed)
         model = add_adapters(model, config.lora)
     return LoadedModel(
         model=model,

@@ -16,6 +16,7 @@ from trainer_core.engine.model_folder import ModelCard, save_model_folder
 from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.reporting import Reporter, versions
 from trainer_core.engine.setup import Parts
+from trainer_core.run.directory import RunDirectory, read_meta
 from trainer_core.run.events import (
     CheckpointSaved,
     ModelSaved,
@@ -166,7 +167,7 @@ class Outcomes:
                 step=step,
                 eval_loss=self._eval_losses[-1] if len(self._eval_losses) > 1 else None,
                 first_eval_loss=self._eval_losses[0] if self._eval_losses else None,
-                run_name=config.name or "",
+                run_name=read_meta(RunDirectory(self._run_folder)).name or "",
             ),
             rank=parts.world.rank,
         )

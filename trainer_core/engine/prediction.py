@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.settled import Settled
+from trainer_core.plan.choose import best_plan, plans_for
 from trainer_core.plan.memory import Layout, predict_memory
-from trainer_core.plan.types import ModelShape
+from trainer_core.plan.mend import cheapest_mend
+from trainer_core.plan.types import Hardware, MemorySplit, ModelShape, Workload
 from trainer_core.plan.workload import workload_in
+
+SMALLER = 0.9
+"""A plan that ran out of memory was predicted too low: the next must be below by a tenth."""
 
 
 def predicted_peak_bytes(
@@ -25,6 +32,40 @@ def predicted_peak_bytes(
         numerics: What the rank computes in.
         device: Where a rank computes: on a CPU the peak is a process's resident size.
     """
+    return _memory(settled, shape, numerics, device).total
+
+
+def cheapest_fix(
+    settled: Settled, shape: ModelShape, numerics: Numerics, device: torch.device
+) -> str:
+    """Return an imperative that names the cheapest single change that needs clearly less.
+
+    Args:
+        settled: What ran out of memory.
+        shape: Of its model.
+        numerics: What it computed in.
+        device: That ran out.
+    """
+    memory = _memory(settled, shape, numerics, device)
+    limit = memory.runtime + round(SMALLER * (memory.total - memory.runtime))
+    # Only a limit of memory is asked of it: the devices are those the run already has.
+    hardware = Hardware(
+        kind="nvidia" if device.type == "cuda" else "cpu",
+        name=str(device),
+        devices=settled.world_size,
+        memory_bytes=limit,
+        device_memory_gb=max(1, limit >> 30),
+    )
+    workload = _workload(settled, shape, numerics)
+    mend = cheapest_mend(workload, hardware, settled.world_size, best_plan, plans_for)
+    if mend is None:
+        return "choose a smaller model or a device with more memory"
+    return f"start again with --set {mend.field}={mend.text}"
+
+
+def _memory(
+    settled: Settled, shape: ModelShape, numerics: Numerics, device: torch.device
+) -> MemorySplit:
     layout = Layout(
         devices=settled.world_size,
         strategy=settled.strategy,
@@ -32,5 +73,15 @@ def predicted_peak_bytes(
         gradient_accumulation_steps=settled.gradient_accumulation_steps,
         recomputation=settled.recomputation,
     )
+    workload = _workload(settled, shape, numerics)
+    return predict_memory(workload, layout, on_cpu=device.type != "cuda")
+
+
+def _workload(settled: Settled, shape: ModelShape, numerics: Numerics) -> Workload:
     workload = workload_in(settled.config, shape, numerics.word)
-    return predict_memory(workload, layout, on_cpu=device.type != "cuda").total
+    return replace(
+        workload,
+        micro_batch_size=settled.micro_batch_size,
+        strategy=settled.strategy,
+        recomputation=settled.recomputation,
+    )

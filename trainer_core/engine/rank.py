@@ -51,7 +51,7 @@ def main(run_folder: Path) -> int:
         leave()
     if ending is not None:
         reporter.event(ending)
-        sys.stderr.write(f"{ending.error}\n")
+        sys.stderr.write("; ".join(part for part in (ending.error, ending.fix) if part) + "\n")
     reporter.sync()
     reporter.close()
     return FINISHED if ending is None else ending.exit_code

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainer_core.engine.distributed import reduce_sum
+from trainer_core.engine.failure import TrainingFailed, memory_named
 from trainer_core.engine.feed import MicroBatch
 from trainer_core.engine.memory import peak_memory_bytes
 from trainer_core.engine.metrics import (
@@ -27,18 +28,11 @@ from trainer_core.engine.optimizer import (
     set_learning_rate,
 )
 from trainer_core.engine.outcomes import Outcomes
+from trainer_core.engine.probe import probe_memory
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.setup import Parts
 from trainer_core.engine.wishes import Ending, Wishes
 from trainer_core.run.events import Step, TrainingEnded
-
-
-class TrainingFailed(Exception):
-    """The run cannot go on; `str()` says why, `fix` what to try."""
-
-    def __init__(self, problem: str, fix: str) -> None:
-        self.fix = fix
-        super().__init__(problem)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,15 +81,24 @@ class Trainer:
         """
         self._outcomes.announce(self._peak_flops)
         ending = self._wishes.at_border(self.step).end
-        if ending is None and is_compiled(self._parts.device):
-            self._warm_up()
+        if ending is None:
+            self._try_out()
         if ending is None and self.step == 0:
             self._outcomes.evaluate(self.step)
             self._outcomes.sample(self.step)
         if ending is None:
-            ending = self._train()
+            with memory_named(self._parts, where="training"):
+                ending = self._train()
         self._finish(ending)
         return ending or "finished"
+
+    def _try_out(self) -> None:
+        """Compile, then see that the longest micro-batch fits, before time is spent on the rest."""
+        with memory_named(self._parts, where="the longest micro-batch, before step 1"):
+            if is_compiled(self._parts.device):
+                self._warm_up()
+            self._reporter.phase("probing")
+            self._reporter.event(probe_memory(self._parts))
 
     def _warm_up(self) -> None:
         """Run every kernel once, with nothing to show for it, so that compiling has a name.

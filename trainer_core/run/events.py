@@ -83,6 +83,15 @@ class Phase(Event, frozen=True, kw_only=True, tag="phase"):
     detail: str | None = None
 
 
+class MemoryProbed(Event, frozen=True, kw_only=True, tag="memory_probed"):
+    """Before step 1 the longest micro-batch went forward and backward once."""
+
+    probed_memory_bytes: int | None = None
+    """Largest peak over the devices, optimizer states included; None where it cannot be read."""
+    predicted_memory_bytes: int | None = None
+    seconds: float = 0.0
+
+
 class Step(Event, frozen=True, kw_only=True, tag="step"):
     """One optimizer step."""
 
@@ -220,6 +229,7 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
 AnyEvent = (
     RunStarted
     | Phase
+    | MemoryProbed
     | Step
     | Eval
     | Sample

@@ -151,6 +151,7 @@ def with_numbers(summary: RunSummary, view: RunView, *, alive: bool) -> RunSumma
         "train_loss": step.train_loss if step else None,
         "total_steps": started.total_steps if started else None,
         "predicted_memory_bytes": started.predicted_memory_bytes if started else None,
+        "probed_memory_bytes": view.probed_memory_bytes,
         "plan": started.plan if started else None,
         "eval_loss": last_eval.eval_loss if last_eval else None,
         "bits_per_byte": last_eval.bits_per_byte if last_eval else None,

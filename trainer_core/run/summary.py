@@ -46,6 +46,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     mfu: float | None = None
     peak_memory_bytes: int | None = None
     predicted_memory_bytes: int | None = None
+    probed_memory_bytes: int | None = None
+    """Peak of the longest micro-batch, measured before step 1."""
     time_to_first_step_seconds: float | None = None
     elapsed_seconds: float | None = None
     eta_seconds: float | None = None

@@ -14,6 +14,7 @@ from trainer_core.run.events import (
     AnyEvent,
     CheckpointSaved,
     Eval,
+    MemoryProbed,
     ModelSaved,
     Notice,
     Phase,
@@ -108,6 +109,8 @@ class RunView:
     """Tokens of this attempt's steps, its first left out."""
     total_padded_tokens: int = 0
     peak_memory_bytes: int | None = None
+    probed_memory_bytes: int | None = None
+    """Peak of the longest micro-batch, measured before step 1."""
     _smooth: float = 0.0
     _smoothed_losses: int = 0
 
@@ -143,6 +146,8 @@ class RunView:
                 self.marks.append(Mark(event.step, "checkpoint", event.path))
             case ModelSaved():
                 self.model = event
+            case MemoryProbed():
+                self.probed_memory_bytes = event.probed_memory_bytes
             case Notice():
                 self._apply_notice(event)
             case RequestAnswered():

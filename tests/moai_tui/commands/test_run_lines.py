@@ -8,6 +8,7 @@ from trainer_core.run.events import (
     AnyEvent,
     CheckpointSaved,
     Eval,
+    MemoryProbed,
     Notice,
     Phase,
     Queued,
@@ -88,6 +89,13 @@ def test_the_story_of_a_run() -> None:
     ]
     assert lines[4].startswith("Step 3/10 | Loss 5.0000 | 1,200 tokens/s | ETA ")
     assert "14s" in lines[4]
+
+
+def test_the_probed_peak_stands_beside_the_predicted() -> None:
+    probed = MemoryProbed(probed_memory_bytes=300 << 20, predicted_memory_bytes=400 << 20, time=1.0)
+    expected = "Memory: 300 MiB on the longest micro-batch (400 MiB predicted)"
+    assert said(probed) == [expected]
+    assert said(MemoryProbed(time=1.0)) == []
 
 
 def test_troubles_are_told_in_words_and_shown_literally() -> None:

@@ -114,3 +114,15 @@ def test_a_broken_document_is_heard_of_where_its_step_is_taken(documents, monkey
     with pytest.raises(TypeError):
         feed.take(3)
     feed.close()
+
+
+def test_the_heaviest_micro_batch_is_that_of_the_longest_rows(make_documents):
+    documents = make_documents([3, 9, 4, 8, 2, 7])
+    feed = RowFeed(
+        documents,
+        [(0, 2), (1,), (4,), (3, 5)],
+        sequence_length=16,
+        micro_batch_size=2,
+        device=torch.device("cpu"),
+    )
+    assert feed.heaviest().batch.document_lengths == (8, 7, 9)

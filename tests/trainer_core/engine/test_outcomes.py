@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer_core.engine import rank
+from trainer_core.run.directory import RunDirectory
 
 
 def test_samples_come_from_held_out_rows_or_from_the_users_prompts(make_run, read_events):
@@ -20,11 +21,14 @@ def test_samples_come_from_held_out_rows_or_from_the_users_prompts(make_run, rea
 
 def test_the_model_card_tells_the_loss_before_and_after(make_run, read_events):
     folder = make_run(name="card", steps=2, sample={"count": 0})
+    meta = b'{"name": "first try", "created": 1.0}'  # JSON is YAML
+    RunDirectory(folder).meta_path.write_bytes(meta)
     assert rank.main(folder) == 0
     losses = [event["eval_loss"] for event in read_events(folder, "eval")]
     card = (folder / "model" / "README.md").read_text()
     assert f"{losses[0]:.4f} before, {losses[-1]:.4f} after" in card
     assert "2 optimizer steps" in card
+    assert "# first try\n" in card
     (saved,) = read_events(folder, "model_saved")
     files = (folder / "model").rglob("*")
     assert saved["bytes"] == sum(path.stat().st_size for path in files if path.is_file())

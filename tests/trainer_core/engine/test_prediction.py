@@ -8,12 +8,12 @@ import torch
 from trainer_core.engine import rank
 from trainer_core.engine.model import TINY_SHAPE
 from trainer_core.engine.precision import choose_numerics
-from trainer_core.engine.prediction import predicted_peak_bytes
+from trainer_core.engine.prediction import cheapest_fix, predicted_peak_bytes
 from trainer_core.engine.settled import settle_steps
 from trainer_core.plan.choose import make_verdict
 from trainer_core.plan.types import Hardware
 from trainer_core.plan.workload import workload_of
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config import ParallelConfig, RunConfig
 
 CPU = torch.device("cpu")
 
@@ -40,6 +40,20 @@ def test_it_grows_with_the_micro_batch():
     numerics = choose_numerics("fp32", CPU)
     small = predicted_peak_bytes(settled(micro_batch_size=1), TINY_SHAPE, numerics, CPU)
     assert predicted_peak_bytes(settled(), TINY_SHAPE, numerics, CPU) > small
+
+
+def test_the_cheapest_change_is_named():
+    numerics = choose_numerics("fp32", CPU)
+    fix = cheapest_fix(settled(micro_batch_size=8), TINY_SHAPE, numerics, CPU)
+    assert fix == "start again with --set micro_batch_size=4"
+    smallest = settled(
+        micro_batch_size=1,
+        sequence_length=128,
+        method="lora",
+        parallel=ParallelConfig(recomputation="blocks"),
+    )
+    nothing = "choose a smaller model or a device with more memory"
+    assert cheapest_fix(smallest, TINY_SHAPE, numerics, CPU) == nothing
 
 
 def test_a_run_announces_it(make_run, read_events):

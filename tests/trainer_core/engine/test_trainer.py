@@ -16,7 +16,8 @@ def test_a_run_from_its_first_event_to_its_model(make_run, read_events):
     assert rank.main(folder) == 0
     kinds = [event["type"] for event in read_events(folder) if event["type"] != "phase"]
     assert kinds == [
-        *("run_started", "eval", "sample", "step", "step", "eval", "checkpoint_saved"),
+        *("run_started", "memory_probed", "eval", "sample"),
+        *("step", "step", "eval", "checkpoint_saved"),
         *("step", "step", "eval", "checkpoint_saved", "sample", "model_saved", "training_ended"),
     ]
     (started,) = read_events(folder, "run_started")

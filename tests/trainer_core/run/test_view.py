@@ -8,6 +8,7 @@ from trainer_core.run.events import (
     CheckpointSaved,
     Eval,
     Event,
+    MemoryProbed,
     Notice,
     Phase,
     Queued,
@@ -171,3 +172,9 @@ def test_a_snapshot_is_left_alone_by_later_events() -> None:
     assert copy.evals == []
     assert copy.phases[0].seconds is None
     assert copy.loss.last_step == 1
+
+
+def test_the_probed_peak_is_kept() -> None:
+    assert view_of(started()).probed_memory_bytes is None
+    view = view_of(started(), MemoryProbed(probed_memory_bytes=900, predicted_memory_bytes=1000))
+    assert view.probed_memory_bytes == 900
