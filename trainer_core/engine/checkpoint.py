@@ -23,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from trainer_core.durable import publish_folder, sha256_of, write_whole
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.distributed import all_agree, barrier
 from trainer_core.engine.gather import (
@@ -33,7 +34,6 @@ from trainer_core.engine.gather import (
     plain_module,
 )
 from trainer_core.errors import UserError
-from trainer_core.run.durable import publish_folder, sha256_of, write_whole
 
 FOLDER = "checkpoints"
 MANIFEST = "MANIFEST.json"

@@ -14,12 +14,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from trainer_core.durable import publish_folder
 from trainer_core.engine.checkpoint import write_model_files
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.distributed import all_agree
 from trainer_core.engine.gather import gather_weights, plain_module
 from trainer_core.errors import UserError
-from trainer_core.run.durable import publish_folder
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from trainer_core.run.durable import write_whole
+from trainer_core.durable import write_whole
 from trainer_core.run.event_log import EventReader
 from trainer_core.run.events import RequestAnswered
 

@@ -22,12 +22,12 @@ from typing import Any
 import msgspec
 import yaml
 
+from trainer_core.durable import sync_folder, write_whole
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.folders import runs_root, state_root
 from trainer_core.foreign_text import show_line
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import dump_config, load_config
-from trainer_core.run.durable import sync_folder, write_whole
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _NAMES_LOCK = "names.lock"

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from trainer_core.durable import write_whole
 from trainer_core.errors import UserError
 from trainer_core.folders import runs_root
 from trainer_core.run.control import send_request
 from trainer_core.run.directory import RunDirectory
-from trainer_core.run.durable import write_whole
 
 JOINED_VARIABLE = "MOAI_TUI_JOINED"
 """Set for the supervisor of a joined run: it starts the one rank its environment names."""

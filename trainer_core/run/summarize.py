@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from trainer_core.durable import write_whole
 from trainer_core.errors import UserError
 from trainer_core.run.config import RunConfig
 from trainer_core.run.directory import (
@@ -19,7 +20,6 @@ from trainer_core.run.directory import (
     read_meta,
     run_directories,
 )
-from trainer_core.run.durable import write_whole
 from trainer_core.run.event_log import EventReader
 from trainer_core.run.identity import boot_id, lock_holder
 from trainer_core.run.process import liveness

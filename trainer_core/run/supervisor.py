@@ -18,11 +18,11 @@ from types import FrameType
 
 import msgspec
 
+from trainer_core.durable import sync_folder
 from trainer_core.errors import UserError
 from trainer_core.run.control import clear_requests, new_request
 from trainer_core.run.device_wait import DeviceWait, GivenDevices, HeldDevices
 from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
-from trainer_core.run.durable import sync_folder
 from trainer_core.run.event_log import EventReader, EventWriter, last_row
 from trainer_core.run.events import (
     AnyEvent,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer_core.run import durable
+from trainer_core import durable
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
