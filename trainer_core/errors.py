@@ -24,7 +24,8 @@ class ConfigError(UserError):
 
     def __init__(self, field: str, value: object, fix: str, problem: str | None = None) -> None:
         self.field, self.value, self.fix, self.problem = field, value, fix, problem
-        super().__init__(f"{field}: {problem or f'{value!r} cannot be used'}; {fix}")
+        name = field if field.isprintable() else repr(field)[1:-1]
+        super().__init__(f"{name}: {problem or f'{value!r} cannot be used'}; {fix}")
 
 
 class ConfigErrors(UserError):

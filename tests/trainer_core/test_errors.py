@@ -13,6 +13,10 @@ def test_a_wrong_field_says_what_and_how_to_mend_it() -> None:
     assert not isinstance(error, ValueError), "msgspec would wrap it while decoding"
 
 
+def test_a_key_with_a_line_break_stays_on_one_line() -> None:
+    assert str(ConfigError("data.\r", None, "x", "unknown key")) == "data.\\r: unknown key; x"
+
+
 def test_every_wrong_field_is_a_line() -> None:
     errors = ConfigErrors([ConfigError("a", 1, "x"), ConfigError("b", 2, "y")])
     assert str(errors).splitlines() == ["a: 1 cannot be used; x", "b: 2 cannot be used; y"]
