@@ -36,6 +36,10 @@ CPU_LENGTH = 512
 CARD_LENGTH = 1024
 """Tokens of a packed row; the platform's tutorials use 1024."""
 
+CPU_LENGTH_MOST = 1024
+ROWS_HELD = 0.9
+"""Share of the rows that shall fit, on a CPU: a longer one costs it much for few of them."""
+
 CPU_BATCH = 8
 CARD_BATCH = 32
 LORA_BATCH = 16
@@ -77,7 +81,7 @@ def resolve(
     kind = hardware.kind if hardware else "cpu"
     config = _with_precision(config, hardware, choices)
     if config.sequence_length is None:
-        length, reason = _length(config, shape, kind, report)
+        length, reason = choose_length(config, shape, kind, report)
         choices.append(f"sequence_length {length}: {reason}")
         config = msgspec.structs.replace(config, sequence_length=length)
     sequences = sequences_at(report, config.sequence_length)
@@ -215,9 +219,17 @@ def _with_precision(config: RunConfig, hardware: Hardware | None, choices: list[
     return msgspec.structs.replace(config, precision=precision)
 
 
-def _length(
-    config: RunConfig, shape: ModelShape, kind: str, report: DataReport | None
+def choose_length(
+    config: RunConfig, shape: ModelShape, kind: str, report: DataReport | None = None
 ) -> tuple[int, str]:
+    """Return the tokens of a packed row and why, for a config that leaves them open.
+
+    Args:
+        config: Its model and dataset are read.
+        shape: Of the model: no row is longer than its context.
+        kind: `cpu`, or a card's.
+        report: Of the dataset, for any length: where rows are longer, so is the default.
+    """
     if config.model == BUILT_IN_MODEL:
         wanted, reason = TINY_LENGTH, "holds nearly every row of the built-in data"
     elif kind == "cpu":
@@ -225,6 +237,9 @@ def _length(
     else:
         wanted, reason = CARD_LENGTH, "the length of the platform's tutorials"
     longest = report.longest_row_tokens if report else None
+    needed = _length_of_most(report) if report and kind == "cpu" else 0
+    if wanted < needed and not _built_in(config) and not config.data.truncate:
+        wanted, reason = min(needed, CPU_LENGTH_MOST), "most rows of this data are longer than less"
     if longest is not None and longest > wanted and kind != "cpu":
         room = min(2 ** math.ceil(math.log2(longest)), 4 * CARD_LENGTH)
         if room > wanted:
@@ -232,6 +247,19 @@ def _length(
     if wanted > shape.context:
         return shape.context, "the model takes no more"
     return wanted, reason
+
+
+def _length_of_most(report: DataReport) -> int:
+    """Return the length, a power of two, that holds nearly all rows; 0 where it does not matter."""
+    if report.format == "text":
+        return 0  # what does not fit goes on in the next row
+    rows = sum(count for _, count in report.length_histogram)
+    held = 0
+    for bound, count in report.length_histogram:
+        held += count
+        if held >= ROWS_HELD * rows:
+            return bound
+    return 0
 
 
 def _batch(config: RunConfig, kind: str, sequences: int | None) -> tuple[int, str]:

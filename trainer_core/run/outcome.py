@@ -76,5 +76,7 @@ def _told(last_word: TrainingEnded) -> Outcome:
         case "time_limit":
             return Outcome("stopped", 0, "the time limit was reached")
         case _:
-            parts = [part for part in (last_word.error, last_word.fix) if part]
+            error, fix = last_word.error or "", last_word.fix or ""
+            # A user's mistake is told as one sentence that holds its mending already.
+            parts = [part for part in (error, "" if error.endswith(fix) else fix) if part]
             return Outcome("failed", last_word.exit_code or 1, "; ".join(parts) or None)

@@ -7,9 +7,16 @@ import msgspec
 from trainer_core.plan.types import Hardware, ModelShape
 from trainer_core.run.catalog import require_model
 from trainer_core.run.check import check
-from trainer_core.run.config import CheckpointConfig, EvalConfig, OptimizerConfig, RunConfig
+from trainer_core.run.config import (
+    CheckpointConfig,
+    DataConfig,
+    EvalConfig,
+    OptimizerConfig,
+    RunConfig,
+)
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.defaults import (
+    choose_length,
     epochs_from_steps,
     explain,
     resolve,
@@ -109,6 +116,24 @@ def test_rows_grow_to_the_longest_but_not_beyond_the_context() -> None:
     longer = _report(longest_row_tokens=50_000)
     assert resolve(config, _shape("cerebras-gpt-1.3b"), CARD, longer).config.sequence_length == 2048
     assert resolve(config, _shape("llama-3.2-1b"), CARD, longer).config.sequence_length == 4096
+
+
+def test_a_cpu_takes_the_length_that_holds_most_rows() -> None:
+    shape = _shape("tiny")
+    own = RunConfig(dataset="rows.jsonl")
+    rows = ((256, 10), (512, 85), (1024, 5))
+
+    def length(config: RunConfig, **fields: Any) -> int:
+        report = _report(**{"format": "instruction", "length_histogram": rows, **fields})
+        return choose_length(config, shape, "cpu", report)[0]
+
+    assert length(own) == 512
+    assert length(own, length_histogram=((256, 95), (4096, 5))) == 256
+    assert length(own, length_histogram=((8192, 9),)) == shape.context == 1024
+    assert length(own, format="text") == 256
+    assert length(RunConfig()) == 256
+    cut = RunConfig(dataset="rows.jsonl", data=DataConfig(truncate=True))
+    assert length(cut) == 256
 
 
 def test_small_data_gets_a_smaller_batch() -> None:

@@ -5,12 +5,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trainer_core.errors import ConfigErrors, UserError
 from trainer_core.run import launch as launch_module
-from trainer_core.run.config import CheckpointConfig, RunConfig
+from trainer_core.run.config import CheckpointConfig, DataConfig, RunConfig
 from trainer_core.run.directory import (
     ExitRecord,
     RunDirectory,
@@ -70,6 +71,42 @@ def test_wrong_fields_are_all_named_at_once(quick_ranks: Path) -> None:
         launch(RunConfig(steps=-1, checkpoint=CheckpointConfig(keep=-2)))
     assert {error.field for error in caught.value.errors} >= {"steps", "checkpoint.keep"}
     assert run_directories() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"data": DataConfig(output_column="answer")}, "there is no column 'answer'"),
+        ({"sequence_length": 8}, "no row is left to train on"),
+        ({"data": DataConfig(format="chat")}, "do not fit the format chat"),
+    ],
+)
+def test_the_built_in_data_is_looked_at_when_it_is_used_otherwise(
+    quick_ranks: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        launch(RunConfig(steps=3, **changes))
+    assert list(run_directories()) == []
+
+
+def test_rows_longer_than_the_default_make_it_longer(quick_ranks: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    row = {"instruction": "Say much.", "output": "word " * 200}
+    path.write_text("".join(json.dumps(row) + "\n" for _ in range(5)))
+    assert prepared(RunConfig(dataset=str(path), steps=1)).sequence_length == 512
+
+
+def test_every_broken_row_that_the_worker_names_is_told(quick_ranks: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"instruction": "a", "output": "b"}\n' * 30 + '{"instruction": "a"}\n' * 30)
+    with pytest.raises(UserError) as raised:
+        prepared(RunConfig(dataset=str(path), steps=1))
+    lines = str(raised.value).splitlines()
+    assert lines[0].startswith(f"{path}:31: output: is missing")
+    assert lines[-2:] == [
+        "… and 10 more",
+        "mend these rows, or leave them out with --skip-bad-rows",
+    ]
 
 
 def test_an_unknown_model_is_refused(quick_ranks: Path) -> None:

@@ -32,6 +32,14 @@ def test_a_failure_with_its_mending_is_not_tried_again() -> None:
     assert not outcome.retry
 
 
+def test_the_way_out_is_not_said_twice() -> None:
+    word = TrainingEnded(
+        step=0, reason="failed", error="a.csv: no card; install it", fix="install it", exit_code=2
+    )
+    outcome = outcome_of([2], word, [], stopping=False)
+    assert outcome.reason == "a.csv: no card; install it"
+
+
 def test_a_death_by_signal_is_tried_again_and_named_before_its_echo() -> None:
     deaths = [Death("connection closed by peer", 1), Death("rank 1 was killed", -9)]
     word = TrainingEnded(step=5, reason="failed", error="connection closed by peer", exit_code=1)

@@ -17,7 +17,8 @@ import numpy as np
 from trainer_core.engine.data.checked import CheckedRow, Tally, checked_rows, detect_layout
 from trainer_core.engine.data.detect import Layout
 from trainer_core.engine.data.encoder import EncodedRow, TextEncoder
-from trainer_core.engine.data.lengths import DEFAULT_SEQUENCE_LENGTH, LengthPolicy
+from trainer_core.engine.data.fitting import fitting_length
+from trainer_core.engine.data.lengths import LengthPolicy
 from trainer_core.engine.data.pack import plan_rows
 from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.data.read import Opened, open_source
@@ -73,6 +74,9 @@ class _Seen:
 def data_report(config: RunConfig) -> DataReport:
     """Return what a run of this configuration would train on.
 
+    A length that is left open is chosen as the run would; where the rows themselves change that
+    choice, they are counted once more.
+
     Broken rows stand in the report's `errors`. So does a tokenizer that cannot be had; then
     nothing is counted in tokens.
 
@@ -81,6 +85,13 @@ def data_report(config: RunConfig) -> DataReport:
         ConfigError: If the section `data` does not go with it.
         UserError: If a hub id cannot be had.
     """
+    length = fitting_length(config)
+    report = _report_at(config, length)
+    better = fitting_length(config, report)
+    return report if better == length else _report_at(config, better)
+
+
+def _report_at(config: RunConfig, length: int) -> DataReport:
     source = find_source(config.dataset, config.data)
     opened = open_source(source, training_only=config.eval_dataset is not None, identify=False)
     layout = detect_layout(opened)
@@ -88,7 +99,7 @@ def data_report(config: RunConfig) -> DataReport:
     prompt = _prompt(config, opened, layout, encoder)
     huge = source.bytes > CHECKED_BYTES or (opened.row_count or 0) > SAMPLED_ROWS
     policy = LengthPolicy(
-        sequence_length=config.sequence_length or DEFAULT_SEQUENCE_LENGTH,
+        sequence_length=length,
         split_text=layout.format == "text",
         truncate=config.data.truncate,
     )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from trainer_core.engine.data.checked import Tally, checked_rows, detect_layout
 from trainer_core.engine.data.detect import Layout
 from trainer_core.engine.data.encoder import TextEncoder, encoder_of
+from trainer_core.engine.data.fitting import advice_on_length
 from trainer_core.engine.data.lengths import DEFAULT_SEQUENCE_LENGTH, LengthPolicy
 from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.data.read import Opened, open_source
@@ -190,7 +191,7 @@ def _build(job: _Job, folder: Path) -> dict[str, Any]:
     documents = Documents()
     policy = _write(job, job.opened, layout, prompt, _Target(folder, documents, tally))
     if all(split == SPLIT_CODES["eval"] for split in documents.splits):
-        raise _nothing_left(job.config.dataset, policy, tally)
+        raise _nothing_left(job.config.dataset, job.config, policy, tally)
     if job.held_out is not None:
         _add_held_out(job, job.held_out, prompt, layout, _Target(folder, documents, Tally()))
     chosen = split_documents(documents, job.config.data, separate=job.held_out is not None)
@@ -275,17 +276,17 @@ def _add_held_out(
     target = _Target(target.folder, target.documents, tally)
     policy = _write(job, held_out, layout, prompt, target, forced_split="eval")
     if len(target.documents.lengths) == before:
-        raise _nothing_left(held_out.source.name, policy, tally)
+        raise _nothing_left(held_out.source.name, job.config, policy, tally)
 
 
-def _nothing_left(name: str, policy: LengthPolicy, tally: Tally) -> DataError:
+def _nothing_left(name: str, config: RunConfig, policy: LengthPolicy, tally: Tally) -> DataError:
     if policy.too_long:
         return DataError(
             name,
             f"all {policy.too_long} rows are longer than sequence_length "
             f"{policy.sequence_length}; the shortest has {policy.shortest_too_long} tokens, "
             f"the longest {policy.longest}",
-            f"set sequence_length to {policy.longest}, or data.truncate to true",
+            advice_on_length(config, policy.longest),
         )
     if tally.error_count:
         return DataError(

@@ -9,6 +9,7 @@ import sys
 import msgspec
 
 from trainer_core.engine.data.analysis import data_report, unusable
+from trainer_core.engine.data.fitting import advice_on_length
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show, show_line
 from trainer_core.json_lines import write_json_line
@@ -123,9 +124,8 @@ def _judged(report: DataReport, config: RunConfig) -> int:
     if report.train_rows == 0:
         length = ""
         if report.too_long:
-            length = (
-                f": all are longer than {report.sequence_length} tokens; set sequence_length to "
-                f"{report.longest_row_tokens}, or data.truncate to true"
+            length = f": all are longer than {report.sequence_length} tokens; " + advice_on_length(
+                config, report.longest_row_tokens or 0
             )
         _say(f"{config.dataset}: no row is left to train on{length}")
         return USER_MISTAKE
