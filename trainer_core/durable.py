@@ -34,10 +34,14 @@ def sync_file(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` so that a reader sees the old bytes or the new ones, never a part."""
+    """Replace `path` so that a reader sees the old bytes or the new ones, never a part.
+
+    The file is its owner's alone, whatever the umask.
+    """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with aside.open("xb") as file:
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_writing_whole_flushes_before_it_renames(
     )
     durable.write_whole(tmp_path / "a", b"x")
     assert order == ["fsync", "rename", "fsync"]
+
+
+def test_a_written_file_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        durable.write_whole(tmp_path / "a", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_published_folder_replaces_the_older_one(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ MoAI machine the rows are the platform's own and are changed with the platform's
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +25,6 @@ from trainer_core.errors import UserError
 
 PLATFORM_LIMIT = 5
 """Most accelerators in one environment of the platform (its toolkit guide)."""
-
-NEW_FILE_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +213,12 @@ def _broken(path: Path, problem: str) -> UserError:
 
 def _write(path: Path, names: list[str], current: int) -> None:
     """Replace the file in one step, so a reader never sees half of it."""
-    import tempfile
+    from trainer_core.durable import write_whole
 
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".accelerators-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"accelerators": names, "current": current}) + "\n")
-        Path(temporary).chmod(NEW_FILE_MODE)
-        Path(temporary).replace(path)
+        content = json.dumps({"accelerators": names, "current": current}) + "\n"
+        write_whole(path, content.encode())
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror}); set MOAI_TUI_HOME to a folder of yours"

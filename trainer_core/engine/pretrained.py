@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pickle
 import secrets
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import torch
 
+from trainer_core.durable import publish_folder
 from trainer_core.engine import attention as document_attention
 from trainer_core.engine.data.hub import hub_error
 from trainer_core.errors import UserError
@@ -194,12 +196,12 @@ def converted_gguf(file: Path) -> Path:
         if hasattr(holder, attribute):
             delattr(holder, attribute)
     aside = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
-    model.save_pretrained(aside)
     try:
-        aside.rename(folder)
-    except OSError:
-        if not (folder / "config.json").is_file():  # else another rank was first
-            raise
+        model.save_pretrained(aside)
+        if not folder.exists():  # else another rank was first
+            publish_folder(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from trainer_core.durable import publish_folder, sha256_of
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
 
@@ -63,9 +64,8 @@ def read_verified(folder: Path) -> dict[str, Any] | None:
         if manifest["sha256"] != _sum_of(content, files):
             return None
         for name, expected in files.items():
-            with (folder / name).open("rb") as opened:
-                if hashlib.file_digest(opened, "sha256").hexdigest() != expected:
-                    return None
+            if sha256_of(folder / name) != expected:
+                return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return dict(content)
@@ -77,18 +77,10 @@ def _built(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, A
     partial.mkdir(parents=True)
     try:
         content = build(partial)
-        files = {}
-        for path in sorted(partial.iterdir()):
-            with path.open("rb") as opened:
-                files[path.name] = hashlib.file_digest(opened, "sha256").hexdigest()
-                os.fsync(opened.fileno())
+        files = {path.name: sha256_of(path) for path in sorted(partial.iterdir())}
         manifest = {"content": content, "files": files, "sha256": _sum_of(content, files)}
-        with (partial / MANIFEST).open("w", encoding="utf-8") as opened_text:
-            json.dump(manifest, opened_text, ensure_ascii=True)
-            opened_text.flush()
-            os.fsync(opened_text.fileno())
-        partial.rename(folder)
-        _flush_folder(folder.parent)
+        (partial / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=True), encoding="utf-8")
+        publish_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return content
@@ -97,14 +89,6 @@ def _built(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, A
 def _sum_of(content: dict[str, Any], files: dict[str, str]) -> str:
     text = json.dumps([content, files], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

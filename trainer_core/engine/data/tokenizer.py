@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer_core.builtin import TINY_TOKENIZER
+from trainer_core.durable import publish_folder
 from trainer_core.engine.data.encoder import (
     GPT2_ENTRIES,
     TextEncoder,
@@ -149,7 +150,7 @@ def _converted(gguf: Path) -> Path:
         partial.mkdir(parents=True, exist_ok=True)
         tokenizer.save_pretrained(partial)
         if not folder.exists():
-            partial.rename(folder)
+            publish_folder(partial, folder)
     except (OSError, ValueError, KeyError, ImportError) as error:
         if (folder / "tokenizer.json").is_file():  # another process was first
             return folder
