@@ -34,10 +34,12 @@ def main(run_folder: Path) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from trainer_core.engine.distributed import leave, read_world
     from trainer_core.engine.reporting import Reporter
+    from trainer_core.engine.run_log import say
 
     world = read_world()
     attempt = int(os.environ.get("MOAI_TUI_ATTEMPT", "1"))
     reporter = Reporter(run_folder, rank=world.rank, attempt=attempt)
+    say(f"rank {world.rank} of {world.size} starts (attempt {attempt}, pid {os.getpid()})")
     reporter.phase("loading")
     try:
         _train(run_folder, reporter, attempt)
@@ -52,9 +54,11 @@ def main(run_folder: Path) -> int:
     if ending is not None:
         reporter.event(ending)
         sys.stderr.write("; ".join(part for part in (ending.error, ending.fix) if part) + "\n")
+    code = FINISHED if ending is None else ending.exit_code
+    say(f"rank {world.rank} ends with exit code {code}")
     reporter.sync()
     reporter.close()
-    return FINISHED if ending is None else ending.exit_code
+    return code
 
 
 def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:

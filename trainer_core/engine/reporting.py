@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from trainer_core.engine.run_log import RunLog
 from trainer_core.run.event_log import EventWriter
 from trainer_core.run.events import Event, Phase, PhaseName
 from trainer_core.run.heartbeat import Heartbeat
@@ -25,13 +26,16 @@ class Reporter:
 
     def __init__(self, run_folder: Path, *, rank: int, attempt: int) -> None:
         self._writer = EventWriter(run_folder / "events.jsonl", attempt) if rank == 0 else None
+        self._log = RunLog() if rank == 0 else None
         self._heartbeat = Heartbeat(run_folder, rank)
         self._phase: PhaseName | None = None
         self._told = 0.0
         self.step = 0
 
     def event(self, event: Event) -> None:
-        """Write one event."""
+        """Write one event, and its line in the log."""
+        if self._log is not None:
+            self._log.event(event)
         if self._writer is not None:
             self._writer.write(event)
 
