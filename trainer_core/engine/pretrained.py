@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import pickle
 import secrets
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import torch
 
@@ -21,6 +18,7 @@ from trainer_core.engine import attention as document_attention
 from trainer_core.engine.data.hub import hub_error
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
+from trainer_core.network import hub_answers
 from trainer_core.plan.types import ModelShape
 
 if TYPE_CHECKING:
@@ -231,26 +229,6 @@ def _read_config(name: str, location: str) -> Any:
             return AutoConfig.from_pretrained(location, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _not_to_be_had(name, error) from error
-
-
-def hub_answers(timeout_seconds: float = 3.0) -> bool:
-    """Whether the hub can be reached at all; the hub's library tries for half a minute.
-
-    Behind a proxy nothing can be told from here, so the answer is yes.
-    """
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
-        return True
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        port = address.port or (443 if address.scheme == "https" else 80)
-        socket.create_connection((address.hostname or "", port), timeout_seconds).close()
-    except OSError:
-        return False
-    return True
 
 
 def _not_to_be_had(name: str, error: Exception) -> UserError:

@@ -6,20 +6,19 @@ Everything that can be wrong is found before a run folder exists; after a refusa
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from trainer_core.accelerators.base import SIZE_NAMES
-from trainer_core.accelerators.binding import bind
+from trainer_core.accelerators.binding import Waiting, bind
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.foreign_text import show
+from trainer_core.network import hub_answers, hub_is_off
 from trainer_core.plan.draft import DraftVerdict, verdict_for
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.catalog import ModelEntry, require_model
@@ -31,6 +30,7 @@ from trainer_core.run.defaults import BUILT_IN_DATASET, TINY_LENGTH
 from trainer_core.run.device_wait import device_count
 from trainer_core.run.directory import RunDirectory, create_run, read_exit, remove_run, write_config
 from trainer_core.run.process import core_command, core_environment, liveness, start_run
+from trainer_core.run.usable_worker import require_usable
 
 _HARMLESS = ("train_on_prompt", "eval_rows_max", "packing", "truncate")
 """Fields of `data` that leave rows of the built-in dataset, whatever they say: it ships with the
@@ -39,7 +39,6 @@ package and is tested with it, so looking again would only cost seconds."""
 _SENTENCES = 24
 """A worker names twenty broken rows, how many more there are, and the way out."""
 
-REACH_SECONDS = 5.0
 DATA_SECONDS = 600.0
 """A first look at a dataset; one that takes longer is read by the run itself."""
 
@@ -178,7 +177,9 @@ def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
     draft = verdict_for(config, inventory.devices, report)
     _refuse_what_cannot_work(draft)
     # Devices that are named wrongly are a mistake now; devices that are busy are a matter of time.
-    bind(inventory, device_count(config, inventory.devices), config.devices)
+    bound = bind(inventory, device_count(config, inventory.devices), config.devices)
+    devices = inventory.permitted if isinstance(bound, Waiting) else bound.devices
+    require_usable(devices, worker_python(config))
     return draft.ready
 
 
@@ -216,9 +217,9 @@ def _problem(field: str, text: str) -> str:
 def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
     if config.from_scratch or entry.here or entry.scratch_only or entry.hub_id is None:
         return
-    if os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "TRUE", "ON", "yes"):
+    if hub_is_off():
         why = "its weights are not on this machine and HF_HUB_OFFLINE is set"
-    elif not _hub_reachable():
+    elif not hub_answers():
         why = "its weights are not on this machine and the model hub cannot be reached"
     else:
         return
@@ -226,18 +227,6 @@ def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
     if entry.offline_from_scratch:
         fix = "use --from-scratch for fresh weights, or name a folder that holds the model"
     raise ConfigError("model", config.model, fix, f"{show(config.model, 200)}: {why}")
-
-
-def _hub_reachable() -> bool:
-    endpoint = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    proxy = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")
-    target = urlsplit(proxy) if proxy else endpoint
-    port = target.port or (443 if target.scheme == "https" else 80)
-    try:
-        with socket.create_connection((target.hostname or "", port), timeout=REACH_SECONDS):
-            return True
-    except OSError:
-        return False
 
 
 def _known_good(config: RunConfig) -> bool:

@@ -129,7 +129,7 @@ def test_weights_that_are_neither_here_nor_reachable_name_the_way_out(
     assert "--from-scratch" in refused(RunConfig(model="cerebras-gpt-111m", steps=1))
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    for name in ("https_proxy", "HTTPS_PROXY"):
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     text = refused(RunConfig(model="cerebras-gpt-111m", steps=1))
     assert "cannot be reached" in text

@@ -5,18 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
 import sys
-import threading
-from functools import cache
-from urllib.parse import urlsplit
 
 from trainer_core.errors import UserError
+from trainer_core.network import hub_answers
 
-PROBE_SECONDS = 3.0
-"""How long a hub that does not answer is waited for."""
-
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOUD = ("huggingface_hub", "datasets", "transformers")
 
 _OFFLINE = frozenset(
@@ -47,9 +40,7 @@ def settle_network() -> bool:
     """
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-        return False
-    if _reachable(os.environ.get("HF_ENDPOINT") or "https://huggingface.co"):
+    if hub_answers():
         return True
     os.environ["HF_HUB_OFFLINE"] = "1"
     # The variable is read when the libraries are imported; these are where they keep it.
@@ -58,32 +49,6 @@ def settle_network() -> bool:
         if module is not None:
             module.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
     return False
-
-
-@cache
-def _reachable(endpoint: str) -> bool:
-    """Whether a connection to the hub opens within `PROBE_SECONDS`.
-
-    Behind a proxy only the libraries themselves can tell.
-    """
-    if any(os.environ.get(name) for name in _PROXIES):
-        return True
-    address = urlsplit(endpoint)
-    port = address.port or (80 if address.scheme == "http" else 443)
-    answers: list[bool] = []
-
-    def connect() -> None:
-        try:
-            socket.create_connection((address.hostname, port), timeout=PROBE_SECONDS).close()
-        except OSError:
-            return
-        answers.append(True)
-
-    # Looking up a name has no time limit of its own.
-    prober = threading.Thread(target=connect, daemon=True)
-    prober.start()
-    prober.join(PROBE_SECONDS)
-    return bool(answers)
 
 
 def hub_error(kind: str, hub_id: str, error: BaseException, otherwise: str) -> UserError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import time
 
 import datasets
 import huggingface_hub
@@ -17,7 +16,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from trainer_core.engine.data import hub
 from trainer_core.engine.data.hub import hub_error, settle_network
 
 OFFLINE = "it is not on this machine and the hub cannot be reached; connect to a network, or wait"
@@ -64,7 +62,6 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    hub._reachable.cache_clear()
 
 
 @pytest.mark.usefixtures("libraries")
@@ -85,26 +82,3 @@ def test_a_hub_that_does_not_answer_is_left_alone(monkeypatch: pytest.MonkeyPatc
     assert os.environ["HF_HUB_OFFLINE"] == "1"
     assert huggingface_hub.constants.HF_HUB_OFFLINE
     assert datasets.config.HF_HUB_OFFLINE
-
-
-@pytest.mark.usefixtures("libraries")
-def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(hub, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: time.sleep(60))
-    assert not settle_network()
-    assert os.environ["HF_HUB_OFFLINE"] == "1"
-
-
-@pytest.mark.usefixtures("libraries")
-def test_behind_a_proxy_the_libraries_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("was probed"))
-    assert settle_network()
-
-
-def test_offline_by_the_users_word_is_never_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("was probed"))
-    assert not settle_network()
