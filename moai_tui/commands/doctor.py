@@ -23,7 +23,7 @@ from trainer_core.accelerators.host_checks import (
     check_state_folder,
 )
 from trainer_core.accelerators.inventory import Inventory, read_devices
-from trainer_core.accelerators.worker_torch import TorchFacts, probe, why_unusable
+from trainer_core.accelerators.worker_torch import TorchFacts, driver_cuda, probe, why_unusable
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.foreign_text import show, show_line
 
@@ -181,7 +181,7 @@ def _device(device: DeviceSnapshot) -> Check:
 
 
 def _worker(inventory: Inventory, facts: TorchFacts | str, worker: str | None) -> Check:
-    reason = why_unusable(facts, inventory.permitted, driver_cuda(inventory), worker)
+    reason = why_unusable(facts, inventory.permitted, driver_cuda(inventory.devices), worker)
     if reason is not None or isinstance(facts, str):
         return Check(name="worker", state="problem", text=reason or str(facts))
     build = f"CUDA {facts.cuda}" if facts.cuda else f"ROCm {facts.hip}" if facts.hip else "CPU"
@@ -189,15 +189,6 @@ def _worker(inventory: Inventory, facts: TorchFacts | str, worker: str | None) -
     found = [f"{name} {version}" for name in TRAINING[1:] if (version := _version(name))]
     text = f"torch {facts.torch} ({build}) on Python {facts.python}{place} can use what is here"
     return Check(name="worker", state="ok", text=", ".join([text, *([] if worker else found)]))
-
-
-def driver_cuda(inventory: Inventory) -> str | None:
-    """Return the newest CUDA version of the NVIDIA driver; None without one."""
-    if not any(device.kind == "nvidia" for device in inventory.devices):
-        return None
-    from trainer_core.accelerators.nvidia import NvidiaSource
-
-    return NvidiaSource().driver_facts().cuda_version
 
 
 def _version(package: str) -> str | None:

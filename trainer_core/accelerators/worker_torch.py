@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -64,11 +64,14 @@ class TorchFacts:
     """Why torch could not be imported."""
 
 
-def probe(python: str | None = None) -> TorchFacts | str:
+def probe(
+    python: str | None = None, variables: Mapping[str, str] | None = None
+) -> TorchFacts | str:
     """Ask an interpreter's torch; one sentence where it cannot be asked.
 
     Args:
         python: The worker's interpreter; None is this process's own.
+        variables: Set for it over our own environment, e.g. which cards it may see.
     """
     import subprocess
 
@@ -83,12 +86,22 @@ def probe(python: str | None = None) -> TorchFacts | str:
             stdin=subprocess.DEVNULL,
             check=False,
             cwd="/",
+            env={**os.environ, **(variables or {})},
         )
     except subprocess.TimeoutExpired:
         return f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s when it loaded torch"
     except OSError as error:
         return f"{command[0]} cannot be started ({error.strerror}); set worker.python to a Python"
     return _facts(answer.stdout, answer.stderr, command[0])
+
+
+def driver_cuda(devices: Sequence[DeviceSnapshot]) -> str | None:
+    """Return the newest CUDA version of the NVIDIA driver; None without one of its cards."""
+    if not any(device.kind == "nvidia" for device in devices):
+        return None
+    from trainer_core.accelerators.nvidia import NvidiaSource
+
+    return NvidiaSource().driver_facts().cuda_version
 
 
 def why_unusable(
