@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
+from trainer_core.engine.data.tokenizer import prompt_ids
 from trainer_core.errors import UserError
 from trainer_core.run.directory import find_run
 
@@ -40,7 +41,7 @@ def generate_texts(
     texts = []
     try:
         for prompt in prompts:
-            ids = tokenizer(prompt, add_special_tokens=False)["input_ids"][-(limit - 1) :]
+            ids = prompt_ids(tokenizer, prompt)[-(limit - 1) :]
             new = continue_ids(
                 model, ids, new_tokens=min(new_tokens, limit - len(ids)), end=tokenizer.eos_token_id
             )

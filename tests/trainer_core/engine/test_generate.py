@@ -20,7 +20,8 @@ from trainer_core.errors import UserError
 class Words:
     """A tokenizer whose tokens are numbers written with spaces; 0 ends."""
 
-    eos_token_id = 0
+    bos_token: str | None = None
+    eos_token, eos_token_id = "0", 0
 
     def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
         return {"input_ids": [int(word) for word in text.split()]}
@@ -47,6 +48,26 @@ def test_greedy_text_stops_at_the_end_token_and_leaves_it_out() -> None:
     texts = generate_texts(model, Words(), ["1 2 3", "1 2 3 4 5 6 7"], new_tokens=20)
     assert texts == ["4 5 6 7 8 9", "8 9"]
     assert model.training, "the mode it came in is the mode it leaves in"
+
+
+def test_a_prompt_begins_as_the_rows_the_model_was_trained_on() -> None:
+    class Beginning(Words):
+        """Adds a begin token by itself, as Llama's tokenizer does."""
+
+        bos_token = "5"
+
+        def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+            ids = super().__call__(text)["input_ids"]
+            return {"input_ids": [5, *ids] if add_special_tokens else ids}
+
+    model = counting_model()
+    seen: list[list[int]] = []
+    model.register_forward_pre_hook(
+        lambda _module, _positional, named: seen.append(named["input_ids"][0].tolist()),
+        with_kwargs=True,
+    )
+    generate_texts(model, Beginning(), ["1 2"], new_tokens=1)
+    assert seen == [[5, 1, 2]]
 
 
 def test_the_cache_gives_the_same_text_as_none() -> None:
