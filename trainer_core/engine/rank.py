@@ -63,6 +63,7 @@ def main(run_folder: Path) -> int:
 
 def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     from trainer_core.engine import setup
+    from trainer_core.engine.checkpoint import sweep
     from trainer_core.engine.device import choose_device, pin_to_cores, set_threads
     from trainer_core.engine.distributed import join, read_world
     from trainer_core.engine.trainer import Trainer
@@ -78,6 +79,8 @@ def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     set_threads(config.worker.threads, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     device = choose_device(world.local_rank)
     join(world, device)
+    if world.leads:
+        sweep(run_folder)
     parts = setup.build(config, run_folder, world=world, device=device, reporter=reporter)
     Trainer(parts, run_folder, reporter=reporter, wishes=wishes, attempt=attempt).run()
 

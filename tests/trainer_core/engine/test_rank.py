@@ -35,6 +35,15 @@ def test_our_own_fault_is_a_traceback_and_code_1(make_run, read_events, capfd, m
     assert "Traceback" in capfd.readouterr().err
 
 
+def test_what_a_killed_save_left_is_gone_before_anything_is_built(make_run, monkeypatch):
+    folder = make_run()
+    half = folder / "checkpoints" / ".tmp-step-00000004-1"
+    half.mkdir(parents=True)
+    monkeypatch.setattr(setup, "build", lambda *_, **__: 1 / 0)
+    rank.main(folder)
+    assert list((folder / "checkpoints").iterdir()) == []
+
+
 def test_every_wrong_field_is_named_at_once(make_run):
     folder = make_run(global_batch_size=0, learning_rate=-1.0)
     with pytest.raises(ConfigErrors) as caught:
