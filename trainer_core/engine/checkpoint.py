@@ -104,8 +104,7 @@ def save_checkpoint(
         trainer.mkdir(parents=True)
     barrier()
     save_file(random_states(), trainer / f"rng-rank-{rank}.safetensors")
-    weights = gather_weights(model, rank)
-    states = gather_optimizer(model, optimizer, rank)
+    weights, states = gather_weights(model, rank), gather_optimizer(model, optimizer, rank)
     barrier()
     size, problem = 0, None
     if rank == 0:

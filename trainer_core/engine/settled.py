@@ -100,14 +100,10 @@ def settle_steps(
         ConfigError: If a number cannot be used with this many ranks.
     """
     from trainer_core.run.cadence import costs_of, fill_cadence
-    from trainer_core.run.defaults import steps_from_epochs
 
     global_batch_size = config.global_batch_size or GLOBAL_BATCH_SIZE
     learning_rate = config.learning_rate or LEARNING_RATE
-    steps = config.steps
-    if steps is None:
-        epochs = 1.0 if config.epochs is None else config.epochs
-        steps = steps_from_epochs(epochs, sequences, global_batch_size)
+    steps = _total_steps(config, sequences, global_batch_size)
     config = msgspec.structs.replace(
         config, global_batch_size=global_batch_size, learning_rate=learning_rate
     )
@@ -131,6 +127,15 @@ def settle_steps(
         recomputation="none" if recomputation == "auto" else recomputation,
         world_size=world_size,
     )
+
+
+def _total_steps(config: RunConfig, sequences: int, global_batch_size: int) -> int:
+    from trainer_core.run.defaults import steps_from_epochs
+
+    if config.steps is not None:
+        return config.steps
+    epochs = 1.0 if config.epochs is None else config.epochs
+    return steps_from_epochs(epochs, sequences, global_batch_size)
 
 
 def _strategy(config: RunConfig, world_size: int) -> Literal["single", "ddp", "fsdp"]:
