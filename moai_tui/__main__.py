@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     os.umask(0o077)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    from trainer_core.errors import UserError
+    from trainer_core.errors import UserError, unwritable
 
     try:
         return _run(arguments)
@@ -59,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has left; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _complain(str(unwritable(error)))
+        return USER_MISTAKE
 
 
 def help_text() -> str:

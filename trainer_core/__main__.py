@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from trainer_core.errors import UserError
+from trainer_core.errors import UserError, unwritable
 from trainer_core.foreign_text import show
 
 USER_MISTAKE = 2
@@ -37,8 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return commands[arguments[0]](arguments[1:])
     except UserError as error:
-        print(show(str(error)), file=sys.stderr)  # noqa: T201 - a command's output
-        return USER_MISTAKE
+        return _refused(error)
+    except OSError as error:
+        # In a rank or a supervisor it may come from anywhere; there the traceback tells more.
+        if error.filename is None or arguments[0] in ("rank", "supervise"):
+            raise
+        return _refused(unwritable(error))
+
+
+def _refused(error: UserError) -> int:
+    print(show(str(error)), file=sys.stderr)  # noqa: T201 - a command's output
+    return USER_MISTAKE
 
 
 def _usage() -> str:

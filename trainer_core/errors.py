@@ -6,6 +6,7 @@ None of these derives from ValueError: msgspec would wrap them while decoding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from errno import EDQUOT, ENOSPC
 
 
 class UserError(Exception):
@@ -34,6 +35,13 @@ class ConfigErrors(UserError):
     def __init__(self, errors: Sequence[ConfigError]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(str(error) for error in errors))
+
+
+def unwritable(error: OSError) -> UserError:
+    """Return the sentence for a file or folder that the system refused, named by `filename`."""
+    what = error.strerror or type(error).__name__
+    fix = "free some space" if error.errno in (ENOSPC, EDQUOT) else "check the path and its owner"
+    return UserError(f"{error.filename}: {what[:1].lower()}{what[1:]}; {fix}")
 
 
 class DataError(UserError):

@@ -92,7 +92,11 @@ def test_a_wrong_command_line_is_exit_2(
 
 @pytest.mark.parametrize(
     ("raised", "code"),
-    [(UserError("no"), 2), (KeyboardInterrupt(), 130)],
+    [
+        (UserError("no"), 2),
+        (KeyboardInterrupt(), 130),
+        (PermissionError(13, "Permission denied", "/x"), 2),
+    ],
 )
 def test_what_ends_a_command_has_its_code(
     raised: BaseException, code: int, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,21 @@ def test_a_mistake_of_the_user_is_one_safe_sentence(
     assert capsys.readouterr().err == "bad ␛[31mname\n"
 
 
+def test_what_the_system_refuses_is_a_sentence_but_for_ranks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        raise PermissionError(13, "Permission denied", "/x\x1b[31m")
+
+    for name in ("_export", "_rank"):
+        monkeypatch.setattr(core, name, fail)
+    assert core.main(["export", "run", "/x"]) == 2
+    error = capsys.readouterr().err
+    assert error == "/x␛[31m: permission denied; check the path and its owner\n"
+    with pytest.raises(PermissionError):
+        core.main(["rank", "x"])
+
+
 def test_a_rank_without_its_supervisor_ends_at_once(tmp_path: Path) -> None:
     """Whoever starts late must not train beside the next attempt."""
     mark = tmp_path / "ran"

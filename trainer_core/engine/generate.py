@@ -15,6 +15,7 @@ import torch
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.data.tokenizer import prompt_ids
 from trainer_core.errors import UserError
+from trainer_core.run.catalog import find_model
 from trainer_core.run.directory import find_run
 
 READY_PROMPT = "Create a function to count the number of the letter 'a' in the word \"Banana\"."
@@ -85,7 +86,10 @@ def model_folder_of(text: str, *, base: bool = False) -> tuple[Path | str, Promp
     folder = Path(text).expanduser()
     if (folder / "config.json").is_file() or (folder / "adapter_config.json").is_file():
         return folder, load_prompt_format(folder)
-    run = find_run(text)
+    try:
+        run = find_run(text)
+    except UserError as missing:
+        return _model_named(text, folder, missing), None
     made = next((path for path in _made_by(run.path) if (path / "config.json").is_file()), None)
     adapter = next(
         (path for path in _made_by(run.path) if (path / "adapter_config.json").is_file()), None
@@ -98,6 +102,18 @@ def model_folder_of(text: str, *, base: bool = False) -> tuple[Path | str, Promp
     if base:
         return run.config().model, load_prompt_format(made)
     return made, load_prompt_format(made)
+
+
+def _model_named(text: str, folder: Path, missing: UserError) -> str:
+    """Return what a model that is no run is loaded by: a preset or a hub id."""
+    if folder.is_dir():
+        raise UserError(
+            f"the folder {text} holds no model; name a run, or a folder with config.json"
+        ) from missing
+    entry = find_model(text)
+    if entry is None:
+        raise missing
+    return entry.id
 
 
 def load_prompt_format(folder: Path) -> PromptFormat | None:

@@ -20,6 +20,7 @@ from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.distributed import all_agree
 from trainer_core.engine.gather import gather_weights, plain_module
 from trainer_core.errors import UserError
+from trainer_core.foreign_text import show_line
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -143,7 +144,7 @@ def export_main(arguments: Sequence[str]) -> int:
     parser.add_argument("--merge", action="store_true", help="fold LoRA adapters in")
     options = parser.parse_args(arguments)
     size = export(options.source, options.target, dtype=options.dtype, merge=options.merge)
-    sys.stdout.write(f"{options.target}: {size / 2**20:.1f} MiB\n")
+    sys.stdout.write(f"{show_line(str(options.target))}: {size / 2**20:.1f} MiB\n")
     return 0
 
 
@@ -170,7 +171,7 @@ def export(source: str, target: Path, *, dtype: str | None, merge: bool) -> int:
                 folder, aside, ignore=shutil.ignore_patterns("trainer", "MANIFEST.json")
             )
         else:
-            _convert(folder, aside, dtype)
+            _convert(folder, aside, dtype, merge=merge)
         if target.exists():
             target.rmdir()
         publish_folder(aside, target)
@@ -180,13 +181,20 @@ def export(source: str, target: Path, *, dtype: str | None, merge: bool) -> int:
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
 
-def _convert(folder: Path, aside: Path, dtype: str | None) -> None:
+def _convert(folder: Path, aside: Path, dtype: str | None, *, merge: bool) -> None:
+    from trainer_core.engine import pretrained
     from trainer_core.engine.data.tokenizer import load_tokenizer
-    from trainer_core.engine.model import load_for_inference
 
-    model = load_for_inference(folder)
-    if dtype is not None:
-        model = model.to(DTYPES[dtype])
+    # On the CPU and never narrower than asked for: what a card computes in is not what is kept.
+    cpu, wanted = torch.device("cpu"), DTYPES[dtype] if dtype is not None else None
+    if (folder / "adapter_config.json").is_file():
+        model = pretrained.load_adapter(folder, dtype=torch.float32, device=cpu)
+        model = model.merge_and_unload() if merge else model
+        model = model.to(wanted) if wanted is not None else model
+    else:
+        source = pretrained.find_source(str(folder), from_scratch=False)
+        dtype_kept = wanted or torch.float32
+        model = pretrained.load_weights(source, dtype=dtype_kept, device=cpu, attention="sdpa")
     aside.mkdir()
     model.save_pretrained(aside)
     load_tokenizer(str(folder)).save_pretrained(aside)

@@ -109,6 +109,17 @@ def test_a_folder_brings_its_prompt_format(folder: Path) -> None:
     assert prompt_format.wrap("hello") == "[INST] hello [/INST]\n"
 
 
+def test_a_preset_and_a_hub_id_are_models_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOAI_TUI_HOME", str(tmp_path / "home"))
+    assert model_folder_of("cerebras-gpt-111m") == ("cerebras-gpt-111m", None)
+    assert model_folder_of("owner/name") == ("owner/name", None)
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(UserError, match="holds no model; name a run, or a folder with"):
+        model_folder_of(str(tmp_path / "bare"))
+
+
 def test_an_unknown_run_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOAI_TUI_HOME", str(tmp_path))
     with pytest.raises(UserError) as caught:

@@ -10,6 +10,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 from tests.trainer_core.engine.small import optimizer_of, small_model, train
@@ -153,6 +154,38 @@ def test_export_converts_and_refuses_a_full_folder(
         export(str(tmp_path / "model"), tmp_path / "half", dtype=None, merge=False)
     with pytest.raises(UserError, match="no such folder; make it first"):
         export(str(tmp_path / "model"), tmp_path / "a" / "b", dtype=None, merge=False)
+
+
+def test_export_folds_the_adapters_of_a_folder_in(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    base = tmp_path / "base"
+    save_model_folder(base, model=small_model(), tokenizer=tokenizer, prompt_format=None, card=CARD)
+    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_proj", "c_fc"])
+    model = peft.get_peft_model(small_model(), config)
+    train(model, optimizer_of(model), 5)
+    model.peft_config["default"].base_model_name_or_path = str(base)
+    model.save_pretrained(tmp_path / "adapter")
+    tokenizer.save_pretrained(tmp_path / "adapter")
+    export(str(tmp_path / "adapter"), tmp_path / "whole", dtype=None, merge=True)
+    assert not (tmp_path / "whole" / "adapter_config.json").exists()
+    with torch.no_grad():
+        logits = model.eval()(torch.tensor([[1, 2, 3]])).logits[0, -1].double().tolist()
+    assert ask_plainly(tmp_path / "whole")["logits"] == pytest.approx(logits, rel=1e-4, abs=1e-5)
+
+
+def test_what_is_exported_is_not_rounded_to_what_a_card_computes_in(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model_folder(
+        tmp_path / "model", model=small_model(), tokenizer=tokenizer, prompt_format=None, card=CARD
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    export(str(tmp_path / "model"), tmp_path / "again", dtype="fp32", merge=False)
+    before, after = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("model", "again")
+    )
+    assert all(torch.equal(after[name], before[name]) for name in after)
 
 
 def test_gathered_adapters_keep_their_names() -> None:
