@@ -115,7 +115,7 @@ def _run(arguments: list[str]) -> int:
         return _home()
     _export_settings()
     if first == "smi":
-        smi: int = import_module("moai_tui.commands.smi").main(arguments[1:])
+        smi: int = import_module("moai_tui.commands.smi").run(arguments[1:])
         return smi
     if first not in COMMANDS:
         return _unknown(first)
@@ -161,7 +161,7 @@ def _home() -> int:
 
         return open_dashboard()  # reads the settings itself, behind its first picture
     _export_settings()
-    import_module("moai_tui.commands.smi").main([])
+    import_module("moai_tui.commands.smi").run([])
     runs = import_module("moai_tui.commands.runs")
     sys.stdout.write("\n")
     runs.runs(json=False)

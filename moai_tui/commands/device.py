@@ -16,7 +16,7 @@ from trainer_core.accelerators.locks import read_holders
 from trainer_core.accelerators.occupancy import AcceleratorRow, accelerator_rows
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.accelerators.smi import render_models
-from trainer_core.errors import ConfigError, UserError
+from trainer_core.errors import ConfigError
 from trainer_core.foreign_text import show
 
 if TYPE_CHECKING:
@@ -59,19 +59,16 @@ def register(app: typer.Typer) -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Answer `moai-tui device` with these arguments; returns the exit code."""
-    words = list(argv)
-    if any(word in ("-h", "--help") for word in words):
+    """Answer `moai-tui device` with these arguments; returns the exit code.
+
+    Raises:
+        UserError: A wrong word, or what is asked for cannot be done.
+    """
+    if any(word in ("-h", "--help") for word in argv):
         sys.stdout.write(USAGE)
         return 0
-    try:
-        options = parse(words)
-        return _DO[options.action](options)
-    except UserError as error:
-        sys.stderr.write(f"{show(str(error))}\n")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    options = parse(argv)
+    return _DO[options.action](options)
 
 
 def parse(words: Sequence[str]) -> Options:
@@ -235,6 +232,3 @@ _DO: dict[str, Callable[[Options], int]] = {
     "--switch": _switch,
     "--reset": _reset,
 }
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))

@@ -24,8 +24,8 @@ from trainer_core.accelerators.host_checks import (
 )
 from trainer_core.accelerators.inventory import Inventory, read_devices
 from trainer_core.accelerators.worker_torch import TorchFacts, driver_cuda, probe, why_unusable
-from trainer_core.errors import ConfigError, UserError
-from trainer_core.foreign_text import show, show_line
+from trainer_core.errors import ConfigError
+from trainer_core.foreign_text import show_line
 
 if TYPE_CHECKING:
     import typer
@@ -51,21 +51,18 @@ def register(app: typer.Typer) -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Answer `moai-tui doctor` with these arguments; returns the exit code."""
-    words = list(argv)
-    if any(word in ("-h", "--help") for word in words):
+    """Answer `moai-tui doctor` with these arguments; returns the exit code.
+
+    Raises:
+        ConfigError: A word that is not known.
+    """
+    if any(word in ("-h", "--help") for word in argv):
         sys.stdout.write(USAGE)
         return 0
-    try:
-        unknown = [word for word in words if word != "--json"]
-        if unknown:
-            raise ConfigError("doctor", " ".join(unknown), "use --json or nothing")
-        return _answer(as_json="--json" in words)
-    except UserError as error:
-        sys.stderr.write(f"{show(str(error))}\n")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    unknown = [word for word in argv if word != "--json"]
+    if unknown:
+        raise ConfigError("doctor", " ".join(unknown), "use --json or nothing")
+    return _answer(as_json="--json" in argv)
 
 
 def examine() -> tuple[Inventory, TorchFacts | str, list[Check]]:
@@ -196,7 +193,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))

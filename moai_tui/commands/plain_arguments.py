@@ -1,4 +1,8 @@
-"""Hand a command its words as they are, where its form is the platform's and not typer's."""
+"""Hand a command its words as they are, where its form is the platform's and not typer's.
+
+Such a command's `run` takes the words after its name, answers `--help` itself and returns the
+exit code; a `UserError` and ctrl-c pass through it to the program, which gives them their codes.
+"""
 
 from __future__ import annotations
 

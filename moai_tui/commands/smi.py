@@ -35,7 +35,6 @@ Options:
 Memory, total and utilization are - unless an accelerator is held; -p shows them always.
 """
 
-LEFT_BY_CTRL_C = 130
 SETTLE_SECONDS = 0.1
 """A processor's utilization needs two readings; this far apart."""
 
@@ -55,26 +54,20 @@ class Options:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Answer `moai-tui smi` with these arguments; returns the exit code."""
-    try:
-        options = parse(argv)
-        if options.show_help:
-            sys.stdout.write(USAGE)
-            return 0
-        if options.watch_seconds is None:
-            _write(text_of(_settled(options), options) + "\n")
-            return 0
-        return _watch(options, options.watch_seconds)
-    except UserError as error:
-        sys.stderr.write(f"{show(str(error))}\n")
-        return 2
-    except KeyboardInterrupt:
-        return LEFT_BY_CTRL_C
+    """Answer `moai-tui smi` with these arguments; returns the exit code.
 
-
-def main(argv: Sequence[str]) -> int:
-    """Answer as `run` does; the name by which the program calls it."""
-    return run(argv)
+    Raises:
+        UserError: A wrong word, `-i` names what is not there, or the stored accelerators cannot
+            be read.
+    """
+    options = parse(argv)
+    if options.show_help:
+        sys.stdout.write(USAGE)
+        return 0
+    if options.watch_seconds is None:
+        _write(text_of(_settled(options), options) + "\n")
+        return 0
+    return _watch(options, options.watch_seconds)
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -241,7 +234,3 @@ def _seconds(option: str, words: list[str]) -> float:
     if not LEAST_SECONDS <= seconds <= 86_400:
         raise ConfigError(option, text, "give seconds between 0.1 and 86400")
     return seconds
-
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))

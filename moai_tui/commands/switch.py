@@ -11,8 +11,7 @@ from moai_tui.commands.selection import ask, menu_lines, menu_sizes, say, size_n
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.accelerators.sizes import why_not
-from trainer_core.errors import ConfigError, UserError
-from trainer_core.foreign_text import show
+from trainer_core.errors import ConfigError
 
 if TYPE_CHECKING:
     import typer
@@ -36,17 +35,13 @@ def register(app: typer.Typer) -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Answer `moai-tui switch` with these arguments; returns the exit code."""
-    try:
-        return _answer(list(argv))
-    except UserError as error:
-        sys.stderr.write(f"{show(str(error))}\n")
-        return 2
+    """Answer `moai-tui switch` with these arguments; returns the exit code.
 
-
-def _answer(words: list[str]) -> int:
-    as_json = "--json" in words
-    words = [word for word in words if word != "--json"]
+    Raises:
+        UserError: A wrong word, a number that is not in the menu, or the platform's refusal.
+    """
+    as_json = "--json" in argv
+    words = [word for word in argv if word != "--json"]
     if words and words[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
         return 0
@@ -119,7 +114,3 @@ def _number(words: list[str]) -> int | None:
     if len(words) > 1 or not (words[0].isascii() and words[0].isdigit() and len(words[0]) < 10):
         raise ConfigError("switch", " ".join(words), "give one number of the menu, 1 to 13")
     return int(words[0])
-
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))

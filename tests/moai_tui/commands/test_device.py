@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from moai_tui.__main__ import main
 from moai_tui.commands import device
 from trainer_core.accelerators.locks import DeviceLocks, user_name
 
@@ -148,7 +149,7 @@ def test_the_request_reaches_the_runs_control_folder(monkeypatch) -> None:
     ],
 )
 def test_wrong_words_are_one_sentence(words: list[str], capsys) -> None:
-    assert device.run(words) == 2
+    assert main(["device", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from moai_tui.__main__ import main
 from moai_tui.commands import doctor
 from trainer_core.accelerators.worker_torch import TorchFacts
 
@@ -103,7 +104,7 @@ def test_on_real_hardware_the_kinds_not_seen_have_their_reason(capsys, monkeypat
 
 
 def test_wrong_words_and_help(capsys) -> None:
-    assert doctor.run(["--nope"]) == 2
+    assert main(["doctor", "--nope"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert doctor.run(["-h"]) == 0
     assert "Usage: moai-tui doctor" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from moai_tui.__main__ import main
 from moai_tui.commands import smi
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.accelerators.locks import DeviceLocks
@@ -79,9 +80,9 @@ def test_physical_devices_and_one_of_them(capsys) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 6
     assert smi.run(["-p", "-i1"]) == 0
     assert "|    1  |" in capsys.readouterr().out
-    assert smi.run(["-i", "7"]) == 2
+    assert main(["smi", "-i", "7"]) == 2
     assert capsys.readouterr().err == "There is no accelerator 7; choose one of 0\n"
-    assert smi.run(["-p", "-i", "7"]) == 2
+    assert main(["smi", "-p", "-i", "7"]) == 2
     assert capsys.readouterr().err == "There is no device 7; choose one of 0, 1\n"
 
 
@@ -110,7 +111,7 @@ def test_the_platforms_versions_are_shown_where_there_is_a_platform(capsys, mach
     "argv", [["--nope"], ["-i"], ["-i", "x"], ["--watch"], ["--watch", "0"], ["--watch=nan"], ["1"]]
 )
 def test_wrong_arguments_are_one_sentence(argv: list[str], capsys) -> None:
-    assert smi.run(argv) == 2
+    assert main(["smi", *argv]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -131,7 +132,7 @@ def test_help_names_every_option(capsys) -> None:
 def test_a_broken_store_is_one_sentence(capsys, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "accelerators.yaml").write_text("{")
-    assert smi.main([]) == 2
+    assert main(["smi"]) == 2
     assert "accelerators.yaml cannot be used" in capsys.readouterr().err
 
 
@@ -144,7 +145,7 @@ def test_watching_prints_again_until_ctrl_c(capsys, monkeypatch) -> None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", pause)
-    assert smi.run(["--watch", "2", "--json"]) == 130
+    assert main(["smi", "--watch", "2", "--json"]) == 130
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3, "one line a reading"
     assert all(json.loads(line)["devices"] for line in lines)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from moai_tui.__main__ import main
 from moai_tui.commands import switch
 from trainer_core.accelerators import moai_switch
 from trainer_core.accelerators.inventory import read_devices
@@ -81,7 +82,7 @@ def test_a_size_that_cannot_be_formed_changes_nothing(capsys, monkeypatch, tmp_p
     path = tmp_path / "one.json"
     path.write_text('{"devices": [{"kind": "nvidia"}]}')
     monkeypatch.setenv("MOAI_TUI_SCRIPTED_DEVICES", str(path))
-    assert switch.run(["4"]) == 2
+    assert main(["switch", "4"]) == 2
     assert capsys.readouterr().err == (
         "xLarge.640GB needs 8 devices, this machine has 1 device; choose a smaller size\n"
     )
@@ -109,7 +110,7 @@ def test_on_a_moai_machine_the_platforms_own_menu_is_answered(
 
 @pytest.mark.parametrize("words", [["0"], ["14"], ["x"], ["1", "2"], ["--nope"], ["-1"]])
 def test_wrong_words_are_one_sentence(words: list[str], capsys) -> None:
-    assert switch.run(words) == 2
+    assert main(["switch", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
