@@ -178,7 +178,8 @@ def _read(path: Path) -> tuple[list[int], int]:
     except FileNotFoundError:
         return [1], 0
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); mend or remove it") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UserError(f"{path} cannot be read ({why}); mend or remove it") from error
     content = _parse(text, path)
     names = content.get("accelerators") if isinstance(content, dict) else None
     if not isinstance(names, list) or not names:

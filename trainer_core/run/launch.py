@@ -9,6 +9,7 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import msgspec
 
@@ -17,6 +18,7 @@ from trainer_core.accelerators.binding import Waiting, bind
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
+from trainer_core.folders import cache_root
 from trainer_core.foreign_text import show
 from trainer_core.network import hub_answers, hub_is_off
 from trainer_core.plan.draft import DraftVerdict, verdict_for
@@ -81,6 +83,7 @@ def prepared(config: RunConfig, world_size: int | None = None) -> RunConfig:
         raise ConfigErrors(errors)
     worker = worker_python(config)
     _require_weights(config, require_model(config.model, worker))
+    _require_cache()
     report = None if _known_good(config) else check_data(config)
     return _planned(config, report) if world_size is None else _joined(config, report, world_size)
 
@@ -227,6 +230,19 @@ def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
     if entry.offline_from_scratch:
         fix = "use --from-scratch for fresh weights, or name a folder that holds the model"
     raise ConfigError("model", config.model, fix, f"{show(config.model, 200)}: {why}")
+
+
+def _require_cache() -> None:
+    folder = cache_root() / "tokens"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"tokenised rows cannot be kept in {folder}: {error.strerror}; "
+            "set XDG_CACHE_HOME to a folder you can write to"
+        ) from error
 
 
 def _known_good(config: RunConfig) -> bool:

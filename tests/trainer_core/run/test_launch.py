@@ -89,6 +89,16 @@ def test_the_built_in_data_is_looked_at_when_it_is_used_otherwise(
     assert list(run_directories()) == []
 
 
+def test_a_cache_that_cannot_be_written_is_refused(
+    quick_ranks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    text = refused(RunConfig(steps=1))
+    assert text.startswith(f"tokenised rows cannot be kept in {tmp_path}/file/moai-tui/tokens: ")
+    assert text.endswith("set XDG_CACHE_HOME to a folder you can write to")
+
+
 def test_rows_longer_than_the_default_make_it_longer(quick_ranks: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     row = {"instruction": "Say much.", "output": "word " * 200}
