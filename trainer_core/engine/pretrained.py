@@ -16,6 +16,8 @@ import torch
 from trainer_core.durable import publish_folder
 from trainer_core.engine import attention as document_attention
 from trainer_core.engine.data.hub import hub_error
+from trainer_core.engine.data.hub_download import OnBytes, fetch_model
+from trainer_core.engine.torch_shards import converted_shards, only_torch_shards
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
 from trainer_core.network import hub_answers
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 TINY = "tiny"
+
+
+def _untold(done: int, total: int | None) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,15 +73,22 @@ def find_source(name: str, *, from_scratch: bool) -> Source:
     return _from(found, from_scratch)
 
 
-def check_source(name: str, *, from_scratch: bool) -> None:
-    """Find a model and read its configuration, before anything slow is begun.
+def check_source(name: str, *, from_scratch: bool, on_bytes: OnBytes = _untold) -> None:
+    """Find a model, fetch what is missing of it and read its configuration, before anything else.
+
+    Args:
+        name: As the user wrote it.
+        from_scratch: Whether weights are drawn, not read.
+        on_bytes: Told how far a download is.
 
     Raises:
         UserError: If it cannot be had.
     """
     source = find_source(name, from_scratch=from_scratch)
     if not source.fresh and source.gguf_file is None:
-        _read_config(name, source.location or name)
+        location = source.location or name
+        here = Path(location).is_dir()
+        _read_config(name, location if here else str(fetch_model(location, on_bytes)))
 
 
 def load_weights(
@@ -95,25 +108,23 @@ def load_weights(
     location = source.location or source.name
     if source.gguf_file is not None:
         location = str(converted_gguf(Path(location) / source.gguf_file))
-    config = _read_config(source.name, location)
+    folder = Path(location) if Path(location).is_dir() else fetch_model(location, _untold)
+    config = _read_config(source.name, str(folder))
     model_class = model_class_of(config)
+    if only_torch_shards(folder):
+        folder = converted_shards(folder, dtype)
     try:
         model = model_class.from_pretrained(
-            location,
+            folder,
             config=config,
             dtype=dtype,
             attn_implementation=attention or attention_for(model_class),
             weights_only=True,
-            local_files_only=not hub_wanted(location),
+            local_files_only=True,
         )
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise _not_to_be_had(source.name, error) from error
     return model.to(device)
-
-
-def hub_wanted(location: str) -> bool:
-    """Whether weights may come over the network: a hub id, and the hub answers."""
-    return not Path(location).is_dir() and hub_answers()
 
 
 def load_adapter(folder: Path, *, dtype: torch.dtype, device: torch.device) -> Any:

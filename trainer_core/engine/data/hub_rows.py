@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from trainer_core.engine.data.hub import hub_error, settle_network
+from trainer_core.engine.data.hub_download import OnBytes, bytes_watched, dataset_bytes
 from trainer_core.engine.data.record import Record
 from trainer_core.engine.data.source import Source, Split
 from trainer_core.errors import DataError, UserError
@@ -38,18 +40,21 @@ class HubRows:
                 )
 
 
-def load_hub_rows(source: Source, *, training_only: bool = False) -> HubRows:
+def load_hub_rows(
+    source: Source, *, training_only: bool = False, on_bytes: OnBytes | None = None
+) -> HubRows:
     """Download or find in the cache what a source names.
 
     Args:
         source: Of kind `hub`.
         training_only: Whether the split of its own for evaluation is left out.
+        on_bytes: Told how far a download is.
 
     Raises:
         UserError: One sentence: offline, unknown, private, a script, an unknown subset.
         DataError: If the split does not exist.
     """
-    settle_network()
+    reachable = settle_network()
     try:
         import datasets
     except ImportError as error:
@@ -60,13 +65,19 @@ def load_hub_rows(source: Source, *, training_only: bool = False) -> HubRows:
     datasets.disable_progress_bars()
     data = source.data
     sliced = "[" in data.split
+    hub_id = source.hub_id or source.name
+    watching: AbstractContextManager[object] = nullcontext()
+    if on_bytes is not None and reachable:
+        total = dataset_bytes(hub_id, data.revision)
+        watching = bytes_watched("dataset", hub_id, total, on_bytes)
     try:
-        loaded = datasets.load_dataset(
-            source.hub_id,
-            name=data.subset,
-            split=data.split if sliced else None,
-            revision=data.revision,
-        )
+        with watching:
+            loaded = datasets.load_dataset(
+                source.hub_id,
+                name=data.subset,
+                split=data.split if sliced else None,
+                revision=data.revision,
+            )
     except Exception as error:  # whatever the hub's libraries raise is one sentence for the user
         raise _hub_fault(source, error) from error
     if sliced:

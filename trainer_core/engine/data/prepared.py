@@ -103,10 +103,16 @@ def prepare(
     source = find_source(config.dataset, config.data)
     if source.kind == "hub":
         report("downloading", None, None, None)
-    opened = open_source(source, training_only=config.eval_dataset is not None)
+
+    def on_bytes(done: int, total: int | None) -> None:
+        report("downloading", done, total, "bytes")
+
+    training_only = config.eval_dataset is not None
+    opened = open_source(source, training_only=training_only, on_bytes=on_bytes)
     held_out = None
     if config.eval_dataset is not None:
-        held_out = open_source(find_source(config.eval_dataset, config.data), training_only=True)
+        other = find_source(config.eval_dataset, config.data)
+        held_out = open_source(other, training_only=True, on_bytes=on_bytes)
     job = _Job(
         config=config,
         encoder=encoder,

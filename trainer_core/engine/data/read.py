@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from trainer_core.engine.data.column_files import read_columns
+from trainer_core.engine.data.hub_download import OnBytes
 from trainer_core.engine.data.hub_rows import HubRows, load_hub_rows
 from trainer_core.engine.data.python_source import Row, extract
 from trainer_core.engine.data.record import OnProblem, Record
@@ -61,20 +62,27 @@ def _extracted(folder: Path) -> tuple[Row, ...]:
     return tuple(extract(folder))
 
 
-def open_source(source: Source, *, training_only: bool = False, identify: bool = True) -> Opened:
+def open_source(
+    source: Source,
+    *,
+    training_only: bool = False,
+    identify: bool = True,
+    on_bytes: OnBytes | None = None,
+) -> Opened:
     """Fetch what has to be fetched, and tell the bytes apart from other versions of them.
 
     Args:
         source: What was found.
         training_only: Whether a split of its own for evaluation is left out.
         identify: False leaves the fingerprint empty and spares reading all bytes for it.
+        on_bytes: Told how far a download is.
 
     Raises:
         UserError: If a hub id cannot be had.
         DataError: If a file cannot be read.
     """
     if source.kind == "hub":
-        rows = load_hub_rows(source, training_only=training_only)
+        rows = load_hub_rows(source, training_only=training_only, on_bytes=on_bytes)
         return Opened(source=source, fingerprint=rows.fingerprint(), hub_rows=rows)
     return Opened(source=source, fingerprint=fingerprint(source) if identify else "")
 
