@@ -17,7 +17,6 @@ class Glyphs:
     vertical: str
     corner: str
     tick_left: str
-    tick_below: str
     grid: str
     raw: str
     """Legend of the raw curve, and its ASCII dot."""
@@ -49,7 +48,6 @@ UNICODE = Glyphs(
     vertical="│",
     corner="└",
     tick_left="┤",
-    tick_below="┴",
     grid="┈",
     raw="⠢",
     smooth="━",
@@ -78,7 +76,6 @@ ASCII = Glyphs(
     vertical="|",
     corner="+",
     tick_left="+",
-    tick_below="+",
     grid=" ",
     raw=".",
     smooth="*",

@@ -6,12 +6,10 @@ Excluded devices stay in the list, marked not permitted, and a sentence says by 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trainer_core.accelerators.base import DeviceKind, DeviceSnapshot
-
-Chooser = Callable[[Sequence[DeviceSnapshot]], tuple[DeviceSnapshot, ...]]
 
 
 def apply_bounds(

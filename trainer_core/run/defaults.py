@@ -117,13 +117,6 @@ def epochs_from_steps(steps: int, sequences: int, global_batch_size: int) -> flo
     return steps * global_batch_size / sequences if sequences else None
 
 
-def tokens_of_steps(steps: int, report: DataReport | None, global_batch_size: int) -> int | None:
-    """Return the tokens (no padding) that some steps train on; None where data is not counted."""
-    if report is None or not report.tokens or not report.sequences:
-        return None
-    return round(steps * global_batch_size * report.tokens / report.sequences)
-
-
 def sequences_at(report: DataReport | None, sequence_length: int | None) -> int | None:
     """Return the packed rows of one pass at a length; None where the data is not counted.
 

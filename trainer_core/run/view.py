@@ -98,10 +98,8 @@ class RunView:
     last_time: float | None = None
     first_step_time: float | None = None
     """Unix time of this attempt's first step."""
-    attempt_time: float | None = None
     attempt_start_time: float | None = None
     """Unix time at which this attempt got its devices and began; waiting for them left out."""
-    attempt_first_step: int | None = None
     steps_seen: int = 0
     steps_seconds: float = 0.0
     """Summed duration of this attempt's steps, its first left out (it warms up)."""
@@ -138,7 +136,7 @@ class RunView:
     def _apply_rest(self, event: AnyEvent) -> None:
         match event:
             case RunStarted():
-                self.started, self.attempt_time = event, event.time
+                self.started = event
                 if event.resumed_from_step is not None:
                     self._resume_from(event.resumed_from_step)
             case CheckpointSaved():
@@ -183,7 +181,7 @@ class RunView:
     def _new_attempt(self, attempt: int) -> None:
         self.attempt = attempt
         self.phases, self.phase, self.ended, self.training_ended = [], None, None, None
-        self.first_step_time, self.attempt_first_step = None, None
+        self.first_step_time = None
         self.attempt_start_time = None
         self.steps_seen, self.steps_seconds = 0, 0.0
         self.total_tokens, self.total_padded_tokens = 0, 0
@@ -203,7 +201,7 @@ class RunView:
 
     def _apply_step(self, event: Step) -> None:
         if self.first_step_time is None:
-            self.first_step_time, self.attempt_first_step = event.time, event.step
+            self.first_step_time = event.time
         else:
             self.steps_seen += 1
             self.steps_seconds += event.step_seconds

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.trainer_core.engine.padded import collate_padded
 from trainer_core.engine import attention
-from trainer_core.engine.data.batch import collate, collate_padded
+from trainer_core.engine.data.batch import collate
 from trainer_core.engine.loss import plain_loss_sum
 from trainer_core.engine.objective import Objective
 from trainer_core.engine.precision import choose_numerics

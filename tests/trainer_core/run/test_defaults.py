@@ -22,7 +22,6 @@ from trainer_core.run.defaults import (
     resolve,
     sequences_at,
     steps_from_epochs,
-    tokens_of_steps,
 )
 from trainer_core.run.field_types import fields
 
@@ -187,8 +186,6 @@ def test_steps_and_epochs_are_each_others() -> None:
     assert steps_from_epochs(0.001, 100, 8) == 1
     assert epochs_from_steps(25, 100, 8) == 2.0
     assert epochs_from_steps(25, 0, 8) is None
-    assert tokens_of_steps(10, _report(tokens=1000, sequences=100), 8) == 800
-    assert tokens_of_steps(10, None, 8) is None
 
 
 def test_a_report_for_another_length_is_converted() -> None:

@@ -40,11 +40,6 @@ class Batch:
     padded_tokens: int
     """T."""
 
-    @property
-    def longest_document(self) -> int:
-        """Tokens of the longest document: `max_seqlen` of variable-length attention."""
-        return max(self.document_lengths)
-
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """Return the batch with its tensors on `device`."""
         return Batch(
@@ -58,20 +53,6 @@ class Batch:
             tokens=self.tokens,
             padded_tokens=self.padded_tokens,
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PaddedBatch:
-    """The same documents one per row, padded on the right: the plain form to compare with."""
-
-    input_ids: Tensor
-    """[documents, longest] int64."""
-    labels: Tensor
-    """[documents, longest] int64, already shifted."""
-    attention_mask: Tensor
-    """[documents, longest] int64, 1 where a token stands."""
-    counted_tokens: int
-    tokens: int
 
 
 def collate(
@@ -122,36 +103,6 @@ def collate(
         counted_bytes=sum(int(token_rows.counted_bytes[index]) for row in rows for index in row),
         tokens=tokens,
         padded_tokens=len(flat),
-    )
-
-
-def collate_padded(
-    token_rows: TokenRows, documents: Sequence[int], *, pad_id: int = 0
-) -> PaddedBatch:
-    """Put each document in a row of its own, padded to the longest.
-
-    Raises:
-        ValueError: If `documents` is empty.
-    """
-    if not documents:
-        raise ValueError("a batch needs at least one document")
-    longest = max(int(token_rows.lengths[index]) for index in documents)
-    shape = (len(documents), longest)
-    input_ids = np.full(shape, pad_id, dtype=np.int64)
-    labels = np.full(shape, IGNORE_INDEX, dtype=np.int64)
-    attention = np.zeros(shape, dtype=np.int64)
-    for place, index in enumerate(documents):
-        document = token_rows.document(index)
-        size = len(document.tokens)
-        input_ids[place, :size] = document.tokens
-        labels[place, :size] = _shifted_labels(input_ids[place, :size], document.counted, [size])
-        attention[place, :size] = 1
-    return PaddedBatch(
-        input_ids=torch.from_numpy(input_ids),
-        labels=torch.from_numpy(labels),
-        attention_mask=torch.from_numpy(attention),
-        counted_tokens=int((labels != IGNORE_INDEX).sum()),
-        tokens=int(attention.sum()),
     )
 
 

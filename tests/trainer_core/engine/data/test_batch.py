@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer_core.engine.data.batch import IGNORE_INDEX, collate, collate_padded
+from tests.trainer_core.engine.padded import collate_padded
+from trainer_core.engine.data.batch import IGNORE_INDEX, collate
 from trainer_core.engine.data.token_rows import TokenRows
 
 
@@ -35,7 +36,7 @@ def test_documents_lie_end_to_end_and_labels_never_cross(rows: TokenRows) -> Non
     assert batch.cumulative_lengths.tolist() == [0, 4, 6, 9]
     assert batch.cumulative_lengths.dtype == torch.int32
     assert (batch.counted_tokens, batch.counted_bytes) == (5, 60)
-    assert (batch.tokens, batch.padded_tokens, batch.longest_document) == (9, 9, 4)
+    assert (batch.tokens, batch.padded_tokens) == (9, 9)
 
 
 def test_padding_is_a_document_of_its_own_that_counts_nothing(rows: TokenRows) -> None:
@@ -75,5 +76,3 @@ def test_what_cannot_be_laid_is_refused(rows: TokenRows) -> None:
         collate(rows, [(0, 2)], pad_to=5)
     with pytest.raises(ValueError, match="at least one document"):
         collate(rows, [])
-    with pytest.raises(ValueError, match="at least one document"):
-        collate_padded(rows, [])
