@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rank": _rank,
         "data": _data,
         "accelerators": _accelerators,
+        "ready": _ready,
         "generate": _generate,
         "export": _export,
     }
@@ -58,6 +59,7 @@ def _usage() -> str:
         "  generate RUN      text from a checkpoint\n"
         "  export RUN DIR    the Hugging Face folder of a run\n"
         "  accelerators      the devices of this machine, as JSON lines\n"
+        "  ready             whether this interpreter can train\n"
         "  rank FOLDER       one rank of a run (started by the supervisor, torchrun or Slurm)\n"
         "  supervise FOLDER  own a run to its end (started by `train`)"
     )
@@ -133,6 +135,12 @@ def _accelerators(argv: list[str]) -> int:
     from trainer_core.accelerators.watch import main as watch_main
 
     return watch_main(argv)
+
+
+def _ready(_argv: list[str]) -> int:
+    from trainer_core.run.worker_ready import main as ready_main
+
+    return ready_main()
 
 
 def _generate(argv: list[str]) -> int:

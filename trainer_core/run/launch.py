@@ -33,6 +33,7 @@ from trainer_core.run.device_wait import device_count
 from trainer_core.run.directory import RunDirectory, create_run, read_exit, remove_run, write_config
 from trainer_core.run.process import core_command, core_environment, liveness, start_run
 from trainer_core.run.usable_worker import require_usable
+from trainer_core.run.worker_ready import require_ready
 
 _HARMLESS = ("train_on_prompt", "eval_rows_max", "packing", "truncate")
 """Fields of `data` that leave rows of the built-in dataset, whatever they say: it ships with the
@@ -83,6 +84,7 @@ def prepared(config: RunConfig, world_size: int | None = None) -> RunConfig:
         raise ConfigErrors(errors)
     worker = worker_python(config)
     _require_weights(config, require_model(config.model, worker))
+    require_ready(worker)
     _require_cache()
     report = None if _known_good(config) else check_data(config)
     return _planned(config, report) if world_size is None else _joined(config, report, world_size)

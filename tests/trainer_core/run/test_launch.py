@@ -11,7 +11,7 @@ import pytest
 
 from trainer_core.errors import ConfigErrors, UserError
 from trainer_core.run import launch as launch_module
-from trainer_core.run.config import CheckpointConfig, DataConfig, RunConfig
+from trainer_core.run.config import CheckpointConfig, DataConfig, RunConfig, WorkerConfig
 from trainer_core.run.directory import (
     ExitRecord,
     RunDirectory,
@@ -87,6 +87,11 @@ def test_the_built_in_data_is_looked_at_when_it_is_used_otherwise(
     with pytest.raises(UserError, match=sentence):
         launch(RunConfig(steps=3, **changes))
     assert list(run_directories()) == []
+
+
+def test_an_interpreter_that_cannot_train_is_refused(quick_ranks: Path) -> None:
+    text = refused(RunConfig(steps=1, worker=WorkerConfig(python="/nowhere/python")))
+    assert text.startswith("worker.python: /nowhere/python cannot be run")
 
 
 def test_a_cache_that_cannot_be_written_is_refused(
