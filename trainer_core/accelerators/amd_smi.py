@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.accelerators.plausible import within
+from trainer_core.accelerators.tool import output_of
 
 TIMEOUT_SECONDS = 10.0
 BEAT_SECONDS = 5.0
@@ -58,7 +58,7 @@ class AmdSmi:
         return self._static
 
     def _call(self, what: str) -> list[dict[str, Any]]:
-        text = (self.run or _run)((what, "--json"))
+        text = (self.run or _ask)((what, "--json"))
         try:
             answer = json.loads(text) if text else None
         except (ValueError, RecursionError):
@@ -70,25 +70,8 @@ class AmdSmi:
         return [entry for entry in answer if isinstance(entry, dict)]
 
 
-def _run(arguments: tuple[str, ...]) -> str | None:
-    tool = shutil.which("amd-smi")
-    if tool is None:
-        return None
-    import subprocess
-
-    try:
-        finished = subprocess.run(
-            [tool, *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return finished.stdout
+def _ask(arguments: tuple[str, ...]) -> str | None:
+    return output_of("amd-smi", *arguments, timeout_seconds=TIMEOUT_SECONDS)
 
 
 def _snapshot(index: int, card: dict[str, Any], metric: dict[str, Any]) -> DeviceSnapshot:

@@ -8,7 +8,6 @@ never by columns of characters; every published form is known, and no text makes
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from trainer_core.accelerators.base import (
     Framework,
 )
 from trainer_core.accelerators.plausible import within
+from trainer_core.accelerators.tool import output_of
 from trainer_core.foreign_text import show_line
 
 TOOLS = ("moreh-smi", "ap-smi")
@@ -74,7 +74,7 @@ class MoaiSource:
             self._problem = "MoAI: this is a Tenstorrent machine, its moreh-smi is not called"
             return ()
         for tool in TOOLS:
-            text = (self.run or _run)(tool)
+            text = (self.run or _ask)(tool)
             if text is None:
                 continue
             table = parse_table(text)
@@ -208,22 +208,5 @@ def _known(cell: str | None) -> str | None:
     return None if cell is None or cell in ("", "-") else show_line(cell, LONGEST_CELL)
 
 
-def _run(tool: str) -> str | None:
-    path = shutil.which(tool)
-    if path is None:
-        return None
-    import subprocess
-
-    try:
-        finished = subprocess.run(
-            [path],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return finished.stdout
+def _ask(tool: str) -> str | None:
+    return output_of(tool, timeout_seconds=TIMEOUT_SECONDS)
