@@ -83,7 +83,7 @@ def test_it_is_left_with_the_terminal_as_it_was(tmp_path, how, code):
         process.wait()
         assert process.exitstatus == code
         assert left_on(output) == []
-        assert output.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in output[-400:]
+        assert "\x1b[?25h" in output[-400:], "the cursor is shown again"
     finally:
         process.close(force=True)
 

@@ -130,7 +130,8 @@ def test_an_unknown_model_is_refused(quick_ranks: Path) -> None:
 
 def test_a_model_that_does_not_fit_is_refused_before_a_folder_exists(quick_ranks: Path) -> None:
     text = refused(RunConfig(model="cerebras-gpt-13b", from_scratch=True, steps=1, size="Small"))
-    assert "size" in text or "fit" in text
+    assert text.startswith("size: needs ")
+    assert "GiB usable" in text
 
 
 def test_a_device_that_is_not_there_is_refused(quick_ranks: Path) -> None:
