@@ -51,7 +51,7 @@ def learning_rate_at(
         learning_rate: The highest rate.
         total_steps: Steps of the whole run.
     """
-    warmup = min(config.warmup_steps or 0, total_steps - 1)
+    warmup = config.warmup_steps or 0
     if step <= warmup:
         return learning_rate * step / (warmup + 1)
     if config.schedule == "constant":

@@ -98,10 +98,11 @@ def is_fresh(config: RunConfig) -> bool:
 
 def _warmup_steps(config: RunConfig, steps: int) -> int:
     if is_fresh(config):
+        # Longer than a very short run, whose rate then rises to its end and stays low: at the full
+        # rate after three steps the loss is above its start.
         wanted = max(FRESH_WARMUP_LEAST, math.ceil(FRESH_WARMUP_SHARE * steps))
-    else:
-        wanted = math.ceil(WARMUP_SHARE * steps)
-    return min(wanted, WARMUP_MAX, steps)
+        return min(wanted, WARMUP_MAX)
+    return min(math.ceil(WARMUP_SHARE * steps), WARMUP_MAX, steps)
 
 
 def _every_steps(steps: int, cost: float) -> int:

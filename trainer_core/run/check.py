@@ -11,6 +11,7 @@ import msgspec
 from trainer_core.accelerators.sizes import parse_label, parse_size
 from trainer_core.errors import ConfigError
 from trainer_core.plan.types import ModelShape
+from trainer_core.run.cadence import FRESH_WARMUP_LEAST, is_fresh
 from trainer_core.run.config import RunConfig
 from trainer_core.run.field_types import fields, wrong
 from trainer_core.run.fields import value_of
@@ -258,7 +259,9 @@ def _batch(config: RunConfig) -> list[ConfigError]:
 
 def _warmup(config: RunConfig) -> list[ConfigError]:
     warmup = config.optimizer.warmup_steps
-    if config.steps is not None and warmup is not None and warmup > config.steps:
+    # Fresh weights rise over that many steps however short the run: then never to the full rate.
+    most = max(config.steps or 0, FRESH_WARMUP_LEAST if is_fresh(config) else 0)
+    if config.steps is not None and warmup is not None and warmup > most:
         problem = f"{warmup} warm-up steps in a run of {config.steps}"
         fix = f"use {config.steps} or less"
         return [ConfigError("optimizer.warmup_steps", warmup, fix, problem)]

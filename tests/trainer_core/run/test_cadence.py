@@ -43,13 +43,14 @@ def test_a_short_run_whose_evaluation_takes_three_steps_has_one_between() -> Non
 
 @pytest.mark.parametrize(
     ("steps", "loaded", "fresh"),
-    [(1, 1, 1), (12, 1, 12), (160, 5, 16), (400, 12, 40), (10_000, 100, 100)],
+    [(1, 1, 16), (12, 1, 16), (160, 5, 16), (400, 12, 40), (10_000, 100, 100)],
 )
 def test_fresh_weights_warm_up_longer(steps: int, loaded: int, fresh: int) -> None:
     assert fill_cadence(LOADED, steps, FREE).optimizer.warmup_steps == loaded
     assert fill_cadence(RunConfig(), steps, FREE).optimizer.warmup_steps == fresh
     scratch = msgspec.structs.replace(LOADED, from_scratch=True)
     assert fill_cadence(scratch, steps, FREE).optimizer.warmup_steps == fresh
+    assert check(msgspec.structs.replace(fill_cadence(scratch, steps, FREE), steps=steps)) == []
 
 
 def test_what_was_said_stays_and_what_is_unknown_stays_open() -> None:

@@ -32,7 +32,7 @@ def test_every_wrong_field_is_found_at_once_in_reading_order() -> None:
         time_limit="90",
         name="a b",
         steps="5",
-        optimizer__warmup_steps="9",
+        optimizer__warmup_steps="90",
     ) == [
         "size: 'Smal' cannot be used; use one of Small, Medium, Large, xLarge, 1.5xLarge, "
         "2xLarge, 3xLarge, 4xLarge, 6xLarge, 8xLarge, 12xLarge, 24xLarge, 48xLarge",
@@ -41,7 +41,7 @@ def test_every_wrong_field_is_found_at_once_in_reading_order() -> None:
         "name: 'a b' cannot be used; use up to 64 letters, digits, '.', '_' and '-', "
         "a letter or digit first",
         "time_limit: '90' cannot be used; write a time with units, e.g. 1h50m, 45m or 30s",
-        "optimizer.warmup_steps: 9 warm-up steps in a run of 5; use 5 or less",
+        "optimizer.warmup_steps: 90 warm-up steps in a run of 5; use 5 or less",
     ]
 
 
