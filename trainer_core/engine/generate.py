@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
@@ -116,6 +117,36 @@ def _model_named(text: str, folder: Path, missing: UserError) -> str:
     return entry.id
 
 
+def fresh_model_of(text: str) -> tuple[Any, Any] | None:
+    """Draw the weights again that a run from scratch began with, from its seed.
+
+    Args:
+        text: Run; anything else is no run from scratch.
+
+    Returns:
+        Model and tokenizer; None where the run began with weights that were read.
+    """
+    from trainer_core.engine.data.tokenizer import load_tokenizer
+    from trainer_core.engine.model import load_model
+    from trainer_core.engine.precision import choose_numerics
+    from trainer_core.engine.pretrained import find_source
+
+    if Path(text).is_dir() and not (Path(text) / "config.yaml").is_file():
+        return None
+    config = find_run(text).config()
+    if not find_source(config.model, from_scratch=config.from_scratch).fresh:
+        return None
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer = load_tokenizer(config.model)
+    loaded = load_model(
+        msgspec.structs.replace(config, method="full"),
+        numerics=choose_numerics(config.precision, device),
+        device=device,
+        tokenizer=tokenizer,
+    )
+    return loaded.model.eval(), tokenizer
+
+
 def load_prompt_format(folder: Path) -> PromptFormat | None:
     """Return how prompts of the model in `folder` were wrapped, None where it does not say."""
     stored = folder / PROMPT_FILE
@@ -144,7 +175,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.new_tokens < 1:
         raise UserError("--new-tokens: use 1 or more")
     source, prompt_format = model_folder_of(options.source, base=options.base)
-    model, tokenizer = _load(source)
+    fresh = fresh_model_of(options.source) if options.base else None
+    model, tokenizer = fresh or _load(source)
     wrapped = prompts
     if not options.raw and prompt_format is not None:
         wrapped = [prompt_format.wrap(prompt) for prompt in prompts]

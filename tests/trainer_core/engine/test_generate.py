@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from tests.trainer_core.engine.small import optimizer_of, small_model
-from trainer_core.engine import generate
+from trainer_core.engine import generate, rank
 from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.generate import continue_ids, generate_texts, main, model_folder_of
 from trainer_core.engine.model_folder import ModelCard, save_model_folder
 from trainer_core.errors import UserError
+from trainer_core.run.directory import RunDirectory
 
 
 class Words:
@@ -159,3 +160,27 @@ def test_without_a_prompt_the_tutorials_question_is_asked(
     assert "Banana" in json.loads(capsys.readouterr().out)["prompt"]
     with pytest.raises(UserError, match="use 1 or more"):
         main([str(folder), "--new-tokens", "0"])
+
+
+def test_a_run_from_scratch_is_asked_before_its_first_step(
+    make_run: Any, read_events: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Its weights are drawn again from its seed: the text is that of the sample at step 0."""
+    sample = {"prompts": ["read write open"], "new_tokens": 6}
+    folder = make_run(steps=2, sample=sample, from_scratch=True, seed=3)
+    assert rank.main(folder) == 0
+    monkeypatch.setattr(generate, "find_run", lambda text: RunDirectory(folder))
+    capsys.readouterr()
+    asked = ["some run", "--prompt", "read write open", "--new-tokens", "6", "--json"]
+    assert main([*asked, "--base"]) == 0
+    before = json.loads(capsys.readouterr().out)["text"]
+    assert before == read_events(folder, "sample")[0]["samples"][0]["text"]
+    assert before
+
+
+def test_a_run_that_read_its_weights_asks_what_it_read(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(steps=1)
+    monkeypatch.setattr(generate, "find_run", lambda text: RunDirectory(folder))
+    assert generate.fresh_model_of("some run") is None

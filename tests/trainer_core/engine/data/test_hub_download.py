@@ -13,10 +13,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
-from hub_server import SmallHub
-
+from tests.hub_server import SmallHub
 from trainer_core.engine.data.hub_download import bytes_watched, files_read
 from trainer_core.run.config import DataConfig, EvalConfig, RunConfig, SampleConfig
 from trainer_core.run.config_file import dump_config
