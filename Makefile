@@ -7,7 +7,7 @@ ARGS ?=
 export TORCH PYTHON
 BIN := .venv/bin
 
-.PHONY: run test check unit snapshots curves gpu faults env dev clean
+.PHONY: run test check unit snapshots curves gpu env dev clean
 
 run: env
 	@exec env $$(cat .venv/worker-environment 2>/dev/null) $(BIN)/moai-tui $(ARGS)

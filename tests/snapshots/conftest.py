@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -10,17 +9,14 @@ from pathlib import Path
 import pytest
 import textual
 
+from tests.moai_tui import conftest as dashboard
+
 ROOT = Path(__file__).parents[2]
 PYTHON = (3, 11)
 """Unicode tables, and with them widths, differ between Pythons."""
 
-_spec = importlib.util.spec_from_file_location(
-    "scripted_dashboard", ROOT / "tests/moai_tui/conftest.py"
-)
-_scripted = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_scripted)
-own_folders, scripted_app = _scripted.own_folders, _scripted.scripted_app
-frozen_clock, facts = _scripted.frozen_clock, _scripted.facts
+own_folders, scripted_app = dashboard.own_folders, dashboard.scripted_app
+frozen_clock, facts = dashboard.frozen_clock, dashboard.facts
 
 
 def pinned_textual() -> str:
