@@ -78,8 +78,10 @@ class Follower:
 
     def _install(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-            # nohup and background jobs have asked for silence; that stays as it is
-            if signal.getsignal(number) is signal.SIG_IGN:
+            # nohup and background jobs have asked for silence; that stays as it is. But a shell
+            # ignores INT for every `command &` of a script, and there it is how a run is stopped.
+            asked_for = self._owns and number == signal.SIGINT
+            if signal.getsignal(number) is signal.SIG_IGN and not asked_for:
                 continue
             if number == signal.SIGUSR1 and not self._owns:
                 continue

@@ -160,3 +160,18 @@ def test_an_ignored_hangup_stays_ignored(script: Script, tmp_path: Path) -> None
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     script.deeds = {2: raises(signal.SIGHUP), 4: ends(script)}
     assert script.follow(owns=False) == 0
+
+
+def test_the_owner_in_the_background_of_a_script_still_obeys_an_interrupt(script: Script) -> None:
+    """`moai-tui train … &` in a shell script begins with INT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    script.deeds = {2: raises(signal.SIGINT), 4: ends(script, "stopped")}
+    assert script.follow(owns=True) == 0
+    assert [request.action for request in take_requests(script.run.path)] == ["stop"]
+
+
+def test_a_follower_in_the_background_of_a_script_is_left_alone(script: Script) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    script.deeds = {2: raises(signal.SIGINT), 4: ends(script)}
+    assert script.follow(owns=False) == 0
+    assert take_requests(script.run.path) == ()
