@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from trainer_core.errors import UserError
 from trainer_core.folders import config_root
 
 
@@ -132,20 +133,14 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the known keys of the file, dotted, and a sentence for each of the rest."""
-    import yaml
+    try:
+        if not path.exists():
+            return {}, []
+        from trainer_core.run.yaml_text import read_yaml_file
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}, []
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{path}: cannot be read ({error}); the defaults are used"]
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        return {}, [f"{place}: this is not YAML; the defaults are used"]
+        content = read_yaml_file(path)
+    except (UserError, OSError) as error:
+        return {}, [f"{error}; until then the defaults are used"]
     if content is None:
         return {}, []
     if not isinstance(content, dict):

@@ -115,6 +115,9 @@ def read_theme(path: Path) -> tuple[Theme, list[str]]:
 
     Returns:
         The theme, and a sentence for each key that was left out because nobody knows it.
+
+    Raises:
+        ThemeError: It cannot be used.
     """
     content, lines = _mapping(path)
     theme: dict[str, Any] = {}
@@ -147,23 +150,16 @@ def _build(name: str, fields: dict[str, Any]) -> Theme:
 
 def _mapping(path: Path) -> tuple[dict[Any, Any], dict[Any, int]]:
     """Return the file's content and the 1-based line of each key, nested ones included."""
-    import yaml
+    from trainer_core.run.yaml_text import read_yaml_file
 
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise ThemeError(
-            f"{path}:{line}: this is not YAML; look at the indentation and the quotes there"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ThemeError(f"{path}:1: cannot be read ({error}); make it readable") from None
+        content = read_yaml_file(path)
+    except UserError as error:
+        raise ThemeError(str(error)) from None
     if not isinstance(content, dict):
         raise ThemeError(f"{path}:1: not a theme; start with `name: my-theme`")
     lines: dict[Any, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         key, colon, _ = line.strip().partition(":")
         if colon:
             lines.setdefault(key.strip("'\""), number)

@@ -52,11 +52,21 @@ def test_a_file_that_is_no_yaml_names_its_line(tmp_path):
     path = written(tmp_path, "theme: mono\nrefresh: [1\n")
     found = load_settings(path, {})
     assert found.theme == Settings().theme
-    assert f"{path}:3: this is not YAML" in found.notices[0]
+    assert found.notices[0].startswith(f"{path}:3: not YAML")
+    assert found.notices[0].endswith("the defaults are used")
     listed = load_settings(written(tmp_path, "- a\n"), {})
     assert "use `key: value` lines" in listed.notices[0]
     path.write_bytes(b"\xff\xfe")
-    assert "cannot be read" in load_settings(path, {}).notices[0]
+    assert "not UTF-8 text" in load_settings(path, {}).notices[0]
+    twice = load_settings(written(tmp_path, "theme: mono\ntheme: moai-light\n"), {})
+    assert "stands here a second time" in twice.notices[0]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    assert load_settings(tmp_path, {}).notices == (
+        f"{tmp_path}: Is a directory; name a readable file; until then the defaults are used",
+    )
+    assert load_settings(tmp_path / "none.yaml", {}).notices == ()
 
 
 def test_settings_reach_the_core_as_variables_that_do_not_overrule_real_ones():
