@@ -330,4 +330,5 @@ def _yaml(value: Mapping[str, Any]) -> bytes:
 
 
 def _load_yaml(text: str) -> Any:
+    # Both loaders build plain data only.
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

@@ -55,7 +55,7 @@ def read_yaml(text: str, name: str) -> Any:
     """
     try:
         # _Loader is a SafeLoader: it builds plain data only.
-        return yaml.load(text, Loader=_Loader)  # noqa: S506
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - see above
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{name}:{mark.line + 1}" if mark else name

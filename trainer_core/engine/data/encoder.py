@@ -194,7 +194,11 @@ def read_encoder(folder: Path) -> TextEncoder | None:
 
 
 def tiny_encoder() -> TextEncoder:
-    """Return the encoder of the model `tiny`."""
+    """Return the encoder of the model `tiny`.
+
+    Raises:
+        UserError: The package's own file is damaged.
+    """
     encoder = read_encoder(TINY_TOKENIZER)
     if encoder is None:
         raise UserError("the package's own tokenizer is damaged; install moai-tui again")

@@ -47,7 +47,7 @@ def settle_network() -> bool:
     for name in ("huggingface_hub.constants", "datasets.config"):
         module = sys.modules.get(name)
         if module is not None:
-            module.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+            module.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]  # modules are not typed
     return False
 
 

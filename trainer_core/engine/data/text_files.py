@@ -163,7 +163,7 @@ def _lines(file: DataFile) -> Iterator[bytes]:
 
 def _open(file: DataFile) -> IO[bytes]:
     if file.path.name.lower().endswith(".gz"):
-        return gzip.open(file.path, "rb")  # type: ignore[return-value]
+        return gzip.open(file.path, "rb")  # type: ignore[return-value]  # it is one, untyped
     return file.path.open("rb")
 
 
