@@ -68,11 +68,7 @@ def build(
         UserError: If something the user can mend is in the way.
     """
     numerics = choose_numerics(config.precision, device)
-    check_source(
-        config.model,
-        from_scratch=config.from_scratch,
-        on_bytes=lambda done, total: reporter.phase("downloading", done, total, "bytes"),
-    )
+    _fetch(config, reporter)
     tokenizer = load_tokenizer(config.model)
     config = settle_length(config)
     data = prepare(config, tokenizer, report=reporter.phase)
@@ -111,6 +107,15 @@ def build(
         eval_feed=eval_feed,
         checkpoint=checkpoint,
     )
+
+
+def _fetch(config: RunConfig, reporter: Reporter) -> None:
+    """See that the model can be had, and bring what is missing of it."""
+
+    def on_bytes(done: int, total: int | None) -> None:
+        reporter.phase("downloading", done, total, "bytes")
+
+    check_source(config.model, from_scratch=config.from_scratch, on_bytes=on_bytes)
 
 
 def uses_kernel(device: torch.device, numerics: Numerics) -> bool:

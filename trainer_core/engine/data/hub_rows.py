@@ -65,13 +65,8 @@ def load_hub_rows(
     datasets.disable_progress_bars()
     data = source.data
     sliced = "[" in data.split
-    hub_id = source.hub_id or source.name
-    watching: AbstractContextManager[object] = nullcontext()
-    if on_bytes is not None and reachable:
-        total = dataset_bytes(hub_id, data.revision)
-        watching = bytes_watched("dataset", hub_id, total, on_bytes)
     try:
-        with watching:
+        with _watching(source, on_bytes if reachable else None):
             loaded = datasets.load_dataset(
                 source.hub_id,
                 name=data.subset,
@@ -93,6 +88,14 @@ def load_hub_rows(
     if held_out is not None and not training_only:
         splits.append(("eval", loaded[held_out]))
     return HubRows(name=source.name, splits=tuple(splits))
+
+
+def _watching(source: Source, on_bytes: OnBytes | None) -> AbstractContextManager[object]:
+    if on_bytes is None:
+        return nullcontext()
+    hub_id = source.hub_id or source.name
+    total = dataset_bytes(hub_id, source.data.revision)
+    return bytes_watched("dataset", hub_id, total, on_bytes)
 
 
 def _hub_fault(source: Source, error: Exception) -> UserError:

@@ -100,19 +100,7 @@ def prepare(
     """
     length = config.sequence_length or DEFAULT_SEQUENCE_LENGTH
     encoder = encoder_of(tokenizer)
-    source = find_source(config.dataset, config.data)
-    if source.kind == "hub":
-        report("downloading", None, None, None)
-
-    def on_bytes(done: int, total: int | None) -> None:
-        report("downloading", done, total, "bytes")
-
-    training_only = config.eval_dataset is not None
-    opened = open_source(source, training_only=training_only, on_bytes=on_bytes)
-    held_out = None
-    if config.eval_dataset is not None:
-        other = find_source(config.eval_dataset, config.data)
-        held_out = open_source(other, training_only=True, on_bytes=on_bytes)
+    opened, held_out = _opened(config, report)
     job = _Job(
         config=config,
         encoder=encoder,
@@ -133,6 +121,22 @@ def prepare(
         from_cache=from_cache,
         cache_folder=folder,
     )
+
+
+def _opened(config: RunConfig, report: OnProgress) -> tuple[Opened, Opened | None]:
+    """Return the data to train on, and what is held out where that is a dataset of its own."""
+
+    def on_bytes(done: int, total: int | None) -> None:
+        report("downloading", done, total, "bytes")
+
+    source = find_source(config.dataset, config.data)
+    if source.kind == "hub":
+        report("downloading", None, None, None)
+    opened = open_source(source, training_only=config.eval_dataset is not None, on_bytes=on_bytes)
+    if config.eval_dataset is None:
+        return opened, None
+    other = find_source(config.eval_dataset, config.data)
+    return opened, open_source(other, training_only=True, on_bytes=on_bytes)
 
 
 def prompt_format_for(
