@@ -164,7 +164,10 @@ def test_a_dataset_is_read_before_a_folder_exists(
     (tmp_path / "data.jsonl").write_text("{}\n")
     text = refused(RunConfig(dataset=str(tmp_path / "data.jsonl"), steps=1))
     assert text == "data.jsonl:3: output: is missing; add it"
-    worker.write_text('#!/bin/sh\nprintf "Traceback\\n  at\\nValueError: odd\\n" >&2\nexit 1\n')
+    worker.write_text(
+        '#!/bin/sh\ncase "$*" in *ready*) echo ready; exit 0;; esac\n'
+        'printf "Traceback\\n  at\\nValueError: odd\\n" >&2\nexit 1\n'
+    )
     assert refused(RunConfig(dataset=str(tmp_path / "data.jsonl"), steps=1)) == "ValueError: odd"
 
 
