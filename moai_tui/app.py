@@ -64,7 +64,9 @@ class MoaiApp(App[int]):
         Binding("n,f2", "new_run", "New run", id="app.new", tooltip="Open the form"),
         Binding("1", "home", "Home", id="app.home", tooltip="Accelerators and runs"),
         Binding("2", "runs", "Runs", id="app.runs", tooltip="Every run on this machine"),
-        Binding("colon", "command_palette", "Palette", show=False),
+        # Named here: with a key of ours for it Textual leaves its own away.
+        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
+        Binding("colon", "command_palette", "Commands", show=False),
         Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Paint everything again"),
         Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False),
     ]
@@ -93,6 +95,16 @@ class MoaiApp(App[int]):
         from moai_tui.screens.dashboard import DashboardScreen
 
         return DashboardScreen()
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Screens seen through the top one: none, unless it is a dialog.
+
+        Textual asks how opaque the lower screen is, so each number that moves on a hidden
+        screen would repaint all of the one above it.
+        """
+        stack = self._screen_stack
+        return super()._background_screens if stack and stack[-1].is_modal else []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give our own variables a colour in themes that do not know them."""
@@ -227,6 +239,8 @@ class MoaiApp(App[int]):
 
     def on_follow_wanted(self, message: FollowWanted) -> None:
         """Follow another run, or none."""
+        if message.run_id is not None:
+            self.newest.visited = message.run_id
         if self.newest.run is not None and self.newest.run.run_id != message.run_id:
             self.newest.run = None
         self._wish(message)
@@ -312,8 +326,12 @@ class MoaiApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Put every key of the place into the palette, and each theme."""
+        from moai_tui.screens.dialogs import TEXTUALS_OWN
+
         seen: set[str] = set()
         for _, binding, enabled, tooltip in screen.active_bindings.values():
+            if binding.action in TEXTUALS_OWN:
+                continue
             if enabled and binding.description and binding.action not in seen:
                 seen.add(binding.action)
                 run = partial(self.run_action, binding.action, screen)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +58,25 @@ def plan_answer(
 
     try:
         found = verdict_for(_sized(draft, devices), devices, report)
-        reasons = tuple((field, reason) for field in EXPLAINED if (reason := _reason(field, draft)))
+        chosen = _chosen_for(found.choices)
+        reasons = [(field, chosen.get(field) or _reason(field, draft)) for field in EXPLAINED]
     except Exception as error:  # the outermost line of the planner's thread
         return PlanReady(draft, None, (("", sentence(error, "The planner failed")),))
-    return PlanReady(draft, found.verdict, tuple(found.problems), found.config, reasons)
+    return PlanReady(draft, found.verdict, tuple(found.problems), found.config,
+                     tuple(pair for pair in reasons if pair[1]))  # fmt: skip
+
+
+def _chosen_for(choices: Sequence[str]) -> dict[str, str]:
+    """Return the reason of each default that was chosen for this draft.
+
+    A choice is `learning_rate 0.003: usual for fresh weights`; its reason knows the draft, where
+    the general one of a field does not.
+    """
+    chosen: dict[str, str] = {}
+    for choice in choices:
+        default, _, reason = choice.partition(": ")
+        chosen[default.split(" ", 1)[0]] = reason
+    return chosen
 
 
 def _sized(draft: RunConfig, devices: tuple[DeviceSnapshot, ...]) -> RunConfig:

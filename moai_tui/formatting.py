@@ -60,8 +60,8 @@ def whole_text(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def rate_text(per_second: float | None, unit: str = "tok") -> str:
-    """Return a speed: `12,401 tok/s`; below ten with one decimal."""
+def rate_text(per_second: float | None, unit: str = "tokens") -> str:
+    """Return a speed: `12,401 tokens/s`; below ten with one decimal."""
     if per_second is None or not math.isfinite(per_second):
         return UNKNOWN
     figures = f"{per_second:.1f}" if abs(per_second) < 10 else f"{per_second:,.0f}"

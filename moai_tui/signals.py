@@ -35,6 +35,8 @@ class Newest:
     runs: RunsListed | None = None
     run: RunUpdated | None = None
     """Of the followed run; cleared when another one is followed."""
+    visited: str | None = None
+    """Id of the run opened last; lists put their cursor on it."""
     plan: PlanReady | None = None
     data: DataReady | None = None
 

@@ -79,6 +79,10 @@ class MessageDialog(ModalScreen[None]):
         self.dismiss(None)
 
 
+TEXTUALS_OWN = frozenset({"screen.copy_text", "help_quit"})
+"""Actions of Textual that every screen has; they are not what one asks help for."""
+
+
 class HelpDialog(ModalScreen[None]):
     """The keys that work on the screen below, here and now."""
 
@@ -104,7 +108,7 @@ class HelpDialog(ModalScreen[None]):
     def _keys(self) -> tuple[list[Line], list[Line]]:
         found: dict[str, tuple[list[str], str, str, bool]] = {}
         for node, binding, enabled, tooltip in self._below.active_bindings.values():
-            if not (enabled and binding.description):
+            if not (enabled and binding.description) or binding.action in TEXTUALS_OWN:
                 continue
             keys, word, detail, _ = found.get(binding.action, ([], "", "", False))
             if binding.id or not word:  # those with an id are ours, and say it in our words
@@ -116,8 +120,8 @@ class HelpDialog(ModalScreen[None]):
         # Keys that say what they are for come first, those one would try anyway last.
         for keys, word, detail, is_app in sorted(found.values(), key=lambda one: not one[2]):
             line = [
-                (fit(" ".join(keys[:3]), 15) + " ", "key"),
-                (fit(word, 22) + " ", ""),
+                (fit(" ".join(keys[:3]), 12) + " ", "key"),
+                (fit(word, 26) + " ", ""),
                 (detail, "muted"),
             ]
             (everywhere if is_app else here).append(line)

@@ -186,9 +186,12 @@ class NewRunScreen(Screen[None]):
         if draft == before:
             return
         problems = without(self.state.problems, field)
-        self.state = replace(self.state, draft=draft, problems=problems)
+        state = replace(self.state, draft=draft, problems=problems)
         if data_key(draft) != data_key(before):
+            # What was found in other data says nothing of these.
+            state = replace(state, report=None, data_problem=None, reading_seconds=0.0)
             self._restart_data_timer()
+        self.state = state
         if self._plan_timer is not None:
             self._plan_timer.stop()
         self._plan_timer = self.set_timer(PLAN_DELAY_SECONDS, self._ask_for_plan)

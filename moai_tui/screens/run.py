@@ -35,7 +35,7 @@ from moai_tui.widgets.run.phase_list import PhaseList
 from moai_tui.widgets.run.run_result import RunResult
 from moai_tui.widgets.run.run_status import RunFacts, RunStatus
 from moai_tui.widgets.run.sample_compare import SampleCompare
-from moai_tui.widgets.run_state import LIVE, RESUMABLE
+from moai_tui.widgets.run_state import LIVE, RESUMABLE, stop_detail
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.foreign_text import show_line
 from trainer_core.run.view import RunView
@@ -293,8 +293,8 @@ class RunScreen(Screen[None]):
     def action_stop(self) -> None:
         """Ask, then ask the run to save and stop."""
         question = f"Stop run {show_line(self._run_name, 60)}?"
-        detail = "It saves a checkpoint and the model first; R goes on from there later."
-        dialog = ConfirmDialog(question, detail, yes="stop it")
+        state = self._newest.summary.state if self._newest is not None else None
+        dialog = ConfirmDialog(question, stop_detail(state), yes="stop it")
         self.app.push_screen(dialog, self._stop_answered)
 
     def _stop_answered(self, answer: bool | None) -> None:

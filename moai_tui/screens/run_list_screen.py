@@ -13,7 +13,7 @@ from textual.widgets import Input
 from moai_tui.messages import ResumeRequested, RunsListed, RunsWanted, StopRequested
 from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.signals import dashboard
-from moai_tui.widgets.run_state import LIVE, RESUMABLE, state_word
+from moai_tui.widgets.run_state import LIVE, RESUMABLE, state_word, stop_detail
 from moai_tui.widgets.run_table import RunTable, run_title
 
 if TYPE_CHECKING:
@@ -52,8 +52,14 @@ class RunListScreen(Screen[None]):
         self.table.focus()
 
     def on_screen_resume(self) -> None:
-        """The list is on screen: have it read."""
+        """The list is on screen: have it read, with the cursor on the run one comes from."""
         self.post_message(RunsWanted(True))
+        visited = dashboard(self).newest.visited
+        if visited is not None and visited != self._came_from:
+            self._came_from = visited
+            self.table.move_to(visited)
+
+    _came_from: str | None = None
 
     def on_screen_suspend(self) -> None:
         """The list is hidden: it costs nothing."""
@@ -103,15 +109,15 @@ class RunListScreen(Screen[None]):
             return
         question = ConfirmDialog(
             f"Stop {run_title(run)}?",
-            "It saves a checkpoint and its model first.\nR goes on from there later.",
-            yes="stop and save",
+            stop_detail(run.state),
+            yes="stop it",
         )
         self.app.push_screen(question, partial(self._stop_answered, run))
 
     def _stop_answered(self, run: RunSummary, answer: bool | None) -> None:
         if answer:
             self.post_message(StopRequested(run.id))
-            dashboard(self).say(f"Asked {run_title(run)} to stop and save.")
+            dashboard(self).say(f"Asked {run_title(run)} to stop.")
 
     def action_resume_run(self) -> None:
         """Let a run that has ended go on."""

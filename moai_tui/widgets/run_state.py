@@ -36,6 +36,15 @@ def state_word(run: RunSummary) -> str:
     return "stalled" if run.stalled is not None and run.state == "running" else run.state
 
 
+def stop_detail(state: str | None) -> str:
+    """Return what stopping does to a run in this state, for the question before it."""
+    if state == "queued":
+        return "It has not begun: nothing is lost. R queues it again."
+    if state == "starting":
+        return "It has not taken a step yet. R starts it again."
+    return "It saves a checkpoint and the model first. R goes on from there."
+
+
 def state_piece(run: RunSummary) -> Piece:
     """Return symbol and word, e.g. `● running`."""
     word = state_word(run)

@@ -75,6 +75,7 @@ class RunTable(Lines, can_focus=True):
         self._all: tuple[RunSummary, ...] | None = None
         self._shown: list[RunSummary] = []
         self._cursor_id: str | None = None
+        self._awaited_id: str | None = None
         self._top = 0
         self._filter = ""
         self._order: Callable[[RunSummary], object] | None = None
@@ -129,6 +130,11 @@ class RunTable(Lines, can_focus=True):
         if again:
             self.action_open()
 
+    def move_to(self, run_id: str) -> None:
+        """Put the cursor on a run, now or as soon as the list has it."""
+        self._awaited_id = run_id
+        self._arrange()
+
     def action_open(self) -> None:
         """Tell the screen which run is meant."""
         run = self.run_under_cursor
@@ -139,6 +145,7 @@ class RunTable(Lines, can_focus=True):
         """Move the cursor, stopping at the ends."""
         place = self._place()
         if place is not None:
+            self._awaited_id = None
             place = max(0, min(len(self._shown) - 1, place + by))
             self._cursor_id = self._shown[place].id
             self._draw()
@@ -163,6 +170,9 @@ class RunTable(Lines, can_focus=True):
     def _cursor_in(self, runs: Sequence[RunSummary]) -> str | None:
         """Return the run the cursor stands on in a new list: its own, else the next still there."""
         ids = {run.id for run in runs}
+        if self._awaited_id in ids:
+            awaited, self._awaited_id = self._awaited_id, None
+            return awaited
         place = self._place()
         if place is not None:
             after, before = self._shown[place:], self._shown[:place]
@@ -339,9 +349,21 @@ def _head(columns: Sequence[Column], gap: str) -> Line:
 def _row(columns: Sequence[Column], run: RunSummary, gap: str, *, under_cursor: bool) -> Line:
     text, style = state_piece(run)
     line: list[Piece] = [(fit(text, columns[0].width), style)]
-    for column in columns[1:]:
+    left = list(columns[1:])
+    while left:
+        column = left.pop(0)
+        text, width = column.text(run), column.width
+        while len(text) > width and left and left[0].text(run) == formatting.UNKNOWN:
+            width += len(gap) + left.pop(0).width  # the name of a phase takes empty cells
         look = "" if column.head in ("Run", "Loss") else "muted"
-        line.append((gap + fit(column.text(run), column.width, column.align), look))
+        line.append((gap + _fitted(text, width, column, run), look))
     if under_cursor:
         line = [(piece, f"{look} cursor".strip()) for piece, look in line]
     return line
+
+
+def _fitted(text: str, width: int, column: Column, run: RunSummary) -> str:
+    """Fit a cell; of a generated id the end is kept, where it differs from its neighbours."""
+    if column.text is run_title and not run.name and len(text) > width:
+        text = f"…{text[1 - width :]}"
+    return fit(text, width, column.align)

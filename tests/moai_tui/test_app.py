@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 from moai_tui.messages import (
@@ -16,6 +18,7 @@ from moai_tui.screens.dialogs import HelpDialog
 from moai_tui.screens.run_history import RunHistoryScreen
 from moai_tui.settings import Settings
 from moai_tui.signals import dashboard
+from moai_tui.widgets.run_table import RunTable
 from trainer_core.run.config import RunConfig
 
 
@@ -141,3 +144,41 @@ async def test_leaving_the_run_stops_following_it(scripted_app):
         app.go_back()
         await pilot.pause()
         assert app.heard_of(FollowWanted)[-1].run_id is None
+
+
+@pytest.mark.parametrize("key", ["ctrl+p", "colon"])
+async def test_the_palette_opens(scripted_app, key):
+    app = scripted_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+        assert isinstance(app.screen, CommandPalette)
+        words = [command.title for command in app.get_system_commands(app.screen_stack[0])]
+        assert "Copy selected text" not in words, "Textual's own key is no command of ours"
+
+
+async def test_a_hidden_screen_does_not_repaint_the_one_above(scripted_app):
+    app = scripted_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        assert app._background_screens == []
+        await pilot.press("question_mark")
+        assert app._background_screens, "a dialog lets the screen below shine through"
+
+
+async def test_lists_put_their_cursor_on_the_run_one_comes_from(scripted_app, facts):
+    app = scripted_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        runs = facts.runs()
+        app.post_message(runs)
+        await pilot.pause()
+        await pilot.press("enter", "escape")
+        app.open_run(runs.runs[3].id)
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        table = app.screen.query_one(RunTable)
+        assert table.run_under_cursor == runs.runs[3]
+        await pilot.press("down", "question_mark", "escape")
+        await pilot.pause()
+        assert table.run_under_cursor == runs.runs[4], "after a dialog it stays where it was"

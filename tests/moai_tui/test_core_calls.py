@@ -40,6 +40,12 @@ def test_a_verdict_comes_with_defaults_and_reasons(facts):
     assert {"learning_rate", "sequence_length"} <= dict(ready.reasons).keys()
 
 
+def test_the_reason_of_a_chosen_default_is_that_of_this_draft(facts):
+    reasons = dict(core_calls.plan_answer(RunConfig(), facts.cpu, None).reasons)
+    assert reasons["sequence_length"] == "holds nearly every row of the built-in data"
+    assert reasons["checkpoint.every_steps"].startswith("at the end"), "not chosen: in general"
+
+
 def test_wrong_fields_come_back_by_name(facts):
     ready = core_calls.plan_answer(RunConfig(model="no-such-model", steps=0), facts.cpu, None)
     assert {"model", "steps"} <= {field for field, _ in ready.problems}

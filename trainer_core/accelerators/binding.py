@@ -169,8 +169,8 @@ def _bind_named(
 
 def _waiting_sentence(usable: Sequence[DeviceSnapshot], idle: int, count: int) -> str:
     busy = [device for device in usable if why_busy(device)]
-    need = f"{count} device{'s' if count > 1 else ''} needed, {idle} of {len(usable)} idle"
-    return f"{need}; waits for {_for_whom(busy)}"
+    need = f"{count} device{'s' if count > 1 else ''}, {idle} of {len(usable)} idle"
+    return f"waits for {need}: {_for_whom(busy)}"
 
 
 def _for_whom(busy: Sequence[DeviceSnapshot]) -> str:

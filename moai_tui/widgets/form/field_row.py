@@ -42,6 +42,10 @@ class RowState:
     choices: tuple[Choice, ...] | None = None
 
 
+CLAUSE_MARKS = ("; ", ": ", ", ", " · ", " (")
+"""Where a hint may end when there is no room for all of it."""
+
+
 class FieldRow(Widget):
     """Shows one field and says when the user changed it; knows nothing of other fields."""
 
@@ -145,7 +149,8 @@ class FieldRow(Widget):
             )
         else:
             look = "bold $foreground" if self._in_focus else "$muted"
-            parts = ((label, look), gap, (show_line(self.state.hint), "$muted"))
+            room = self.size.width - LABEL_WIDTH - len(gap)
+            parts = ((label, look), gap, (whole_clauses(self.state.hint, room), "$muted"))
         return Content.assemble(*parts).truncate(self.size.width, ellipsis=True)
 
     def _post(self, value: FieldValue) -> None:
@@ -208,6 +213,20 @@ class FieldRow(Widget):
         """Let the label step back."""
         self._in_focus = False
         self.refresh()
+
+
+def whole_clauses(text: str, width: int) -> str:
+    """Return as many whole clauses as fit: the help line below has the whole sentence.
+
+    Text whose first clause is too long stays whole, for the row to cut.
+    """
+    text = show_line(text)
+    while len(text) > width:
+        ends = [text.rfind(mark) for mark in CLAUSE_MARKS]
+        if max(ends) <= 0:
+            break
+        text = text[: max(ends)]
+    return text
 
 
 def _editor_of(spec: FieldSpec) -> ChoiceField | TextInput:

@@ -56,7 +56,17 @@ def verdict_lines(state: FormState, width: int, height: int) -> list[Line]:
         lines += wrapped(f"next best {verdict.runner_up.size}{cost}", width, "muted")
     for note in (*verdict.notes, *state.notes):
         lines += wrapped(note, width, "warn", "! ")
-    return lines
+    return lines if len(lines) <= height else _ending_in_dots(lines[:height], width)
+
+
+def _ending_in_dots(lines: list[Line], width: int) -> list[Line]:
+    """Show that the last sentence goes on, unless it ends here."""
+    if not lines or not lines[-1] or lines[-1][-1][0].endswith("."):
+        return lines
+    *before, (text, style) = lines[-1]
+    room = width - 2 - sum(len(piece) for piece, _ in before)
+    kept = text if len(text) <= room else text[:room].rsplit(" ", 1)[0]
+    return [*lines[:-1], (*before, (f"{kept} …", style))]
 
 
 def mend_of(verdict: Verdict | None) -> tuple[str, str] | None:

@@ -81,7 +81,9 @@ class DevicePanel(Painted):
     def _one(self, device: DeviceSnapshot, width: int) -> list[Line]:
         used, total = device.memory_used_bytes, device.total_memory_bytes
         share = _percent(used, total)
-        lines: list[Line] = [((cut(f"{device.index}  {show_line(device.name, 80)}", width), ""),)]
+        whole = f" {self._signs.separator} {bytes_text(total)}" if total else ""
+        name = f"{device.index}  {show_line(device.name, 80)}"
+        lines: list[Line] = [((cut(name, width - len(whole)), ""), (whole, "muted"))]
         if device.error is not None:
             lines.append(((cut(show_line(device.error), width), "bad"),))
         memory = f"{bytes_text(used)}"
@@ -92,7 +94,7 @@ class DevicePanel(Painted):
         )
         lines.append(self._strip_line("utilization", percent_text(device.utilization_percent),
                                       "low", self._busy[device.uuid].curve, width))  # fmt: skip
-        warmth = [f"of {bytes_text(total)}"] if total else []
+        warmth: list[str] = []
         if device.temperature_celsius is not None:
             warmth.append(f"{device.temperature_celsius:.0f} °C")
         if device.power_watts is not None:

@@ -10,7 +10,7 @@ from moai_tui.formatting import byte_rate_text, bytes_text, duration_text, whole
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import Painted, cut, heading
-from moai_tui.widgets.run.run_status import RunFacts, progress_bar
+from moai_tui.widgets.run.run_status import RunFacts, progress_bar, waiting_text
 from trainer_core.foreign_text import show_line
 from trainer_core.run.events import Notice
 from trainer_core.run.view import PhaseRecord
@@ -56,7 +56,7 @@ class PhaseList(Painted):
             return []
         facts, signs = self._facts, self._signs
         lines: list[Line] = [heading("Phases", _sum(facts), width, signs.rule)]
-        lines += [phase_line(phase, facts, width, signs) for phase in facts.view.phases]
+        lines += [phase_line(phase, facts, width, signs) for phase in _told(facts.view.phases)]
         now = facts.view.phase
         if now is not None and now.name == "training":
             now = replace(now, name="first step", done=None)
@@ -64,10 +64,21 @@ class PhaseList(Painted):
         if now is not None and now not in facts.view.phases:
             lines.append(phase_line(now, facts, width, signs))
         if not facts.view.phases and now is None:
-            lines.append((("no phase yet", "muted"),))
+            lines += self._before_any_phase(facts, width)
         if self._with_notices:
             lines += self._notices(facts, width)
         return lines[:height]
+
+    def _before_any_phase(self, facts: RunFacts, width: int) -> list[Line]:
+        """Say what a run without a phase is at; whom it waits for may need several lines."""
+        if facts.summary.state != "queued":
+            return [
+                (("no phase yet" if facts.live else "it ended before its first phase", "muted"),)
+            ]
+        lines: list[Line] = [
+            ((part, ""),) for part in wrap(f"waits for {waiting_text(facts)}", width)
+        ]
+        return [*lines, (("it starts by itself as soon as it can", "muted"),)]
 
     def _notices(self, facts: RunFacts, width: int) -> list[Line]:
         view = facts.view
@@ -82,6 +93,19 @@ class PhaseList(Painted):
             for text in (view.started.plan, *view.started.choices):
                 lines += [((part, "muted"),) for part in wrap(text, width) if part]
         return lines
+
+
+def _told(phases: Sequence[PhaseRecord]) -> list[PhaseRecord]:
+    """Say what is loaded: first the libraries, and once the rows are there the model."""
+    told = []
+    after = None
+    for phase in phases:
+        what = phase.detail
+        if phase.name == "loading" and not what:
+            what = "the model" if after in {"tokenizing", "checking data"} else "the libraries"
+        told.append(replace(phase, detail=what))
+        after = phase.name
+    return told
 
 
 def _sum(facts: RunFacts) -> Line:

@@ -140,8 +140,7 @@ def _waiting_line(facts: RunFacts, width: int) -> Line:
     """Before step 1: what the run does now, so that a silence has a name."""
     run, phase = facts.summary, facts.view.phase
     if run.state == "queued":
-        waits_for = run.waits_for or facts.view.waits_for or "devices"
-        return (("waits for ", "muted"), (cut(show_line(waits_for), width - 10), "accent"))
+        return (("waits for ", "muted"), (cut(waiting_text(facts), width - 10), "accent"))
     if not facts.live:
         return (("ended before step 1", "muted"),)
     if phase is None:
@@ -150,6 +149,12 @@ def _waiting_line(facts: RunFacts, width: int) -> Line:
     if phase.name == "training":
         return (("first step", "accent"), (f" for {seconds}: it warms up", "muted"))
     return ((phase.name, "accent"), (f" before step 1, for {seconds}", "muted"))
+
+
+def waiting_text(facts: RunFacts) -> str:
+    """Return whom a queued run waits for, safe to draw."""
+    said = facts.summary.waits_for or facts.view.waits_for or "devices"
+    return show_line(said).removeprefix("waits for ")
 
 
 def _message_line(facts: RunFacts, width: int) -> Line:

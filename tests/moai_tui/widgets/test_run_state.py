@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from moai_tui.widgets.lines import STYLES
-from moai_tui.widgets.run_state import LIVE, RESUMABLE, SYMBOLS, state_piece
+from moai_tui.widgets.run_state import LIVE, RESUMABLE, SYMBOLS, state_piece, stop_detail
 from trainer_core.run.summary import Stalled
 
 STATES = "queued starting running pausing paused stopping stopped finished failed lost".split()
@@ -27,3 +27,8 @@ def test_stalled_is_said_beside_running_only(facts):
 @pytest.mark.parametrize("state", ["exploded", ""])
 def test_a_state_of_a_newer_version_is_shown_as_it_is(facts, state):
     assert state_piece(facts.run(state=state)) == (f"· {state}", "muted")
+
+
+def test_the_question_before_a_stop_promises_only_what_it_does():
+    assert "saves a checkpoint" in stop_detail("running")
+    assert "saves" not in stop_detail("queued") + stop_detail("starting")

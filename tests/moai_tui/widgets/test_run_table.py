@@ -153,3 +153,30 @@ async def test_an_empty_list_says_what_it_was_told_to(facts):
         assert table.plain == "Nothing here."
         await pilot.press("enter", "j")
         assert app.opened == []
+
+
+async def test_a_long_phase_takes_empty_cells_and_an_id_keeps_its_end(facts, frozen_clock):
+    app = TableApp()
+    begins = facts.run(
+        1, name=None, step=None, train_loss=None, tokens_per_second=None, phase="checking data"
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await shown(pilot, app, (begins,))
+        row = table.plain.splitlines()[2]
+        assert " checking data " in row
+        assert f"…{begins.id[-13:]}" in row
+
+
+async def test_the_cursor_goes_to_a_run_once_the_list_has_it(facts, frozen_clock):
+    app = TableApp()
+    runs = facts.runs().runs
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await shown(pilot, app, runs[1:])
+        table.move_to(runs[0].id)
+        assert table.run_under_cursor == runs[1]
+        table.show_runs(runs)
+        assert table.run_under_cursor == runs[0]
+        table.move_to("20990101-000000-aaaaaa")
+        table.action_move(1)
+        table.show_runs((*runs, facts.run(9)))
+        assert table.run_under_cursor == runs[1], "a key says where the cursor belongs"

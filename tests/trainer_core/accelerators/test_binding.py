@@ -43,7 +43,7 @@ def test_a_default_run_takes_the_idlest_card_not_card_0(card) -> None:
 def test_a_busy_device_says_with_whom(card, fields, words) -> None:
     assert why_busy(card(**fields)) == words
     waiting = bind(Inventory(devices=(card(**fields),)), 1)
-    assert waiting == Waiting(reason=f"1 device needed, 0 of 1 idle; waits for {words} on device 0")
+    assert waiting == Waiting(reason=f"waits for 1 device, 0 of 1 idle: {words} on device 0")
 
 
 def test_little_memory_without_a_process_is_idle(card) -> None:
@@ -62,7 +62,7 @@ def test_waiting_groups_by_whom_it_waits_for(card) -> None:
     result = bind(Inventory(devices=devices), 2)
     assert isinstance(result, Waiting)
     assert result.reason == (
-        "2 devices needed, 1 of 4 idle; waits for run run-1 of eve on devices 0, 1; "
+        "waits for 2 devices, 1 of 4 idle: run run-1 of eve on devices 0, 1; "
         "bob (pid 4711) on device 2"
     )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from textual import on
 from textual.widgets import Input
 
-from moai_tui.widgets.form.field_row import FieldRow, RowState
+from moai_tui.widgets.form.field_row import FieldRow, RowState, whole_clauses
 from moai_tui.widgets.form.field_spec import FieldSpec, number
 from tests.moai_tui.widget_app import WidgetApp
 
@@ -120,3 +120,11 @@ async def test_text_from_outside_cannot_steer_the_terminal() -> None:
         assert "\x1b" not in plain
         assert "[b]bold[/b]" in plain
         assert plain.startswith("•")
+
+
+def test_a_hint_without_room_ends_at_a_clause() -> None:
+    hint = "2,175 rows, 227k tokens trained"
+    assert whole_clauses(hint, 40) == hint
+    assert whole_clauses(hint, 24) == "2,175 rows"
+    assert whole_clauses("tokens in one packed row; at most 1024", 24) == "tokens in one packed row"
+    assert whole_clauses("usual for fresh weights", 10) == "usual for fresh weights"

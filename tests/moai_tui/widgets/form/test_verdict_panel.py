@@ -91,3 +91,11 @@ async def test_the_panel_draws_what_it_is_told() -> None:
         await pilot.pause()
         assert app.widget.plain.startswith("─ Verdict ─")
         assert "9,800 tokens/s" in app.widget.plain
+
+
+def test_a_sentence_without_room_ends_in_dots() -> None:
+    long = replace(VERDICT, choice=replace(SMALL, why="one device holds it, " * 20))
+    lines = text(replace(KNOWN, verdict=long), height=8).split("\n")
+    assert len(lines) == 8
+    assert lines[-1].endswith(" …")
+    assert all(len(line) <= 76 for line in lines)

@@ -23,13 +23,12 @@ def panel(update: RunUpdated | None = None, cards: int = 0, readings: int = 30) 
 
 def test_one_device_in_full() -> None:
     text = text_of(panel().build(46, 9)).split("\n")
-    assert text[1] == "0  AMD EPYC 9354 (2 cores)"
+    assert text[1] == "0  AMD EPYC 9354 (2 cores) · 23.5 GiB"
     assert text[2].split()[:3] == ["memory", "2.39", "GiB"]
     assert text[3].split()[:2] == ["utilization", "96%"]
     assert "▇" in text[3]
-    assert text[4].strip() == "of 23.5 GiB"
-    assert text[5].split() == ["peak", "1.74", "GiB"]
-    assert text[6].split() == ["predicted", "1.90", "GiB", "peak", "8%", "below"]
+    assert text[4].split() == ["peak", "1.74", "GiB"]
+    assert text[5].split() == ["predicted", "1.90", "GiB", "peak", "8%", "below"]
 
 
 def test_a_peak_above_the_prediction_is_said() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from moai_tui.messages import RunUpdated
 from moai_tui.widgets.glyphs import ASCII, UNICODE, Glyphs
 from moai_tui.widgets.painted import in_ascii
@@ -109,3 +111,21 @@ def test_ascii() -> None:
     story = scripted_run.downloading()
     assert all(row.isascii() for row in
                rows(scripted_run.updated(story, "starting"), story.now, signs=ASCII))  # fmt: skip
+
+
+def test_a_queued_run_has_room_to_say_for_whom_it_waits() -> None:
+    story = scripted_run.queued()
+    text = rows(scripted_run.updated(story, "queued"), story.now, width=40)
+    assert " ".join(text[1:3]) == "waits for device 0 (held by bob's run tuesday until about 17:40)"
+    assert text[3] == "it starts by itself as soon as it can"
+
+
+def test_what_is_loaded_is_said() -> None:
+    story = scripted_run.training(5)
+    update = scripted_run.updated(story)
+    for phase in update.view.phases:
+        phase.detail = None
+    update.view.phases.insert(0, replace(update.view.phases[2]))
+    text = rows(update, story.now)
+    assert text[1].startswith("✓ loading         the libraries")
+    assert text[4].startswith("✓ loading         the model")
