@@ -17,7 +17,7 @@ from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.data.tokenizer import prompt_ids
 from trainer_core.errors import UserError
 from trainer_core.run.catalog import find_model
-from trainer_core.run.directory import find_run
+from trainer_core.run.directory import RunDirectory, find_run
 
 READY_PROMPT = "Create a function to count the number of the letter 'a' in the word \"Banana\"."
 """The platform tutorial's question, in our words; used when no prompt is given."""
@@ -91,9 +91,9 @@ def model_folder_of(text: str, *, base: bool = False) -> tuple[Path | str, Promp
         run = find_run(text)
     except UserError as missing:
         return _model_named(text, folder, missing), None
-    made = next((path for path in _made_by(run.path) if (path / "config.json").is_file()), None)
+    made = next((path for path in _made_by(run) if (path / "config.json").is_file()), None)
     adapter = next(
-        (path for path in _made_by(run.path) if (path / "adapter_config.json").is_file()), None
+        (path for path in _made_by(run) if (path / "adapter_config.json").is_file()), None
     )
     made = made or adapter
     if made is None:
@@ -155,9 +155,8 @@ def load_prompt_format(folder: Path) -> PromptFormat | None:
     return PromptFormat.from_json(stored.read_text(encoding="utf-8"))
 
 
-def _made_by(run_folder: Path) -> list[Path]:
-    checkpoints = sorted((run_folder / "checkpoints").glob("step-*"), reverse=True)
-    return [run_folder / "model", *checkpoints]
+def _made_by(run: RunDirectory) -> list[Path]:
+    return [run.model_path, *sorted(run.checkpoints_path.glob("step-*"), reverse=True)]
 
 
 def main(arguments: Sequence[str]) -> int:

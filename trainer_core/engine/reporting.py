@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from trainer_core.engine.run_log import RunLog
+from trainer_core.run.directory import RunDirectory
 from trainer_core.run.event_log import EventWriter
 from trainer_core.run.events import Event, Phase, PhaseName
 from trainer_core.run.heartbeat import Heartbeat
@@ -25,7 +26,8 @@ class Reporter:
     """
 
     def __init__(self, run_folder: Path, *, rank: int, attempt: int) -> None:
-        self._writer = EventWriter(run_folder / "events.jsonl", attempt) if rank == 0 else None
+        events = RunDirectory(run_folder).events_path
+        self._writer = EventWriter(events, attempt) if rank == 0 else None
         self._log = RunLog() if rank == 0 else None
         self._heartbeat = Heartbeat(run_folder, rank)
         self._phase: PhaseName | None = None
