@@ -5,6 +5,7 @@ Handlers only set flags. Every rank asks at step borders, and all ranks get the 
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Literal
 
 from trainer_core.engine.distributed import largest_over_ranks
 from trainer_core.run.control import Request, answer_request, read_requests
+from trainer_core.run.identity import SINCE_VARIABLE
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -42,9 +44,7 @@ class Wishes:
     ) -> None:
         self._run_folder = run_folder
         self._leads = leads
-        self._ends_at = (
-            None if time_limit_seconds is None else time.monotonic() + time_limit_seconds
-        )
+        self._ends_at = None if time_limit_seconds is None else _began() + time_limit_seconds
         self._signalled = False
 
     def listen(self) -> None:
@@ -84,3 +84,13 @@ class Wishes:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True
+
+
+def _began() -> float:
+    """Return the monotonic time at which the supervisor first started ranks, else now."""
+    now = time.monotonic()
+    try:
+        since = float(os.environ.get(SINCE_VARIABLE, ""))
+    except ValueError:
+        return now
+    return since if since <= now else now

@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 
 from trainer_core.run.cause import cause_of_death, oom_kill_count
 from trainer_core.run.directory import RunDirectory
-from trainer_core.run.identity import RUN_VARIABLE, processes_of_run, signal_run_process
+from trainer_core.run.identity import (
+    RUN_VARIABLE,
+    SINCE_VARIABLE,
+    processes_of_run,
+    signal_run_process,
+)
 from trainer_core.run.process import core_command, core_environment
 from trainer_core.run.rank_log import RankLog, read_tail
 
@@ -52,6 +57,9 @@ class RankGroup:
     """Number of this host's first rank; above 0 where another launcher started us."""
     shared: bool = False
     """Whether ranks of this run on this host belong to other commands: those are left alone."""
+    since: float = field(default_factory=time.monotonic)
+    """Monotonic time of the run's first attempt with these devices: its time limit counts from
+    there, not from when torch was imported, and not anew after each restart."""
     ranks: list[Rank] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _kill_at: float | None = None
@@ -173,6 +181,7 @@ class RankGroup:
             "LOCAL_WORLD_SIZE": str(world_size),
             RUN_VARIABLE: self.directory.id,
             "MOAI_TUI_ATTEMPT": str(self.attempt),
+            SINCE_VARIABLE: repr(self.since),
             "MOAI_TUI_RENDEZVOUS": str(self.directory.rendezvous_path(self.attempt)),
             "MOAI_TUI_SUPERVISOR_PID": str(os.getpid()),
             # Loopback only: PyTorch's transport has no authentication.

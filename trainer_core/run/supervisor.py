@@ -81,6 +81,8 @@ class Supervisor:
         self._view = RunView()
         self._stalled: Stalled | None = None
         self._cached_at = 0.0
+        self._since = 0.0
+        """Monotonic time of the first attempt; 0 before it."""
         self._deaths: list[Death] = []
         """Of this attempt, in order."""
 
@@ -241,11 +243,13 @@ class Supervisor:
 
     def _run_attempt(self, held: HeldDevices | GivenDevices) -> Outcome:
         self._deaths = []
+        self._since = self._since or time.monotonic()
         self._view.training_ended = None
         group = RankGroup(
             directory=self.directory,
             attempt=self._events.attempt,
             shared=self._member is not None,
+            since=self._since,
         )
         try:
             group.start(held.environments(), self._config.worker.python, self._wakeup)

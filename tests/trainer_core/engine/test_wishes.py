@@ -72,5 +72,15 @@ def test_the_time_limit_ends_the_run_and_a_stop_goes_first(tmp_path, monkeypatch
     assert wishes.at_border(3).end == "stopped"
 
 
+def test_the_time_limit_counts_from_the_first_start_of_the_ranks(tmp_path, monkeypatch):
+    from trainer_core.engine import wishes as module
+
+    monkeypatch.setattr(module.time, "monotonic", lambda: 50.0)
+    for since, ended in (("40.0", True), ("45.0", False), ("nonsense", False), ("9999.0", False)):
+        monkeypatch.setenv("MOAI_TUI_SINCE", since)
+        wishes = Wishes(tmp_path, leads=True, time_limit_seconds=10.0)
+        assert (wishes.at_border(1).end == "time_limit") is ended
+
+
 def test_the_border_brings_the_largest_peak(tmp_path):
     assert Wishes(tmp_path, leads=True).at_border(1, 7 << 30).peak_memory_bytes == 7 << 30

@@ -67,6 +67,12 @@ def test_each_rank_gets_its_place_and_no_others(
     assert group.dead() == []
 
 
+def test_every_attempt_knows_when_the_first_began(start: Start) -> None:
+    group = start("import os; print(os.environ['MOAI_TUI_SINCE'])")
+    finish(group)
+    assert float(group.ranks[0].log.path.read_text()) == group.since <= time.monotonic()
+
+
 def test_a_death_is_reported_once_with_its_cause(start: Start) -> None:
     group = start("raise ValueError('no such column')")
     finish(group)
