@@ -79,7 +79,7 @@ class MessageDialog(ModalScreen[None]):
         self.dismiss(None)
 
 
-TEXTUALS_OWN = frozenset({"screen.copy_text", "help_quit"})
+TEXTUALS_OWN = frozenset({"screen.copy_text", "help_quit", "command_palette"})
 """Actions of Textual that every screen has; they are not what one asks help for."""
 
 

@@ -87,9 +87,12 @@ def _state_line(facts: RunFacts, width: int, signs: Glyphs) -> Line:
     parts = [run.model, run.dataset, run.method, _size_text(run)]
     joint = f" {signs.separator} "
     what = joint.join(show_line(part, 120) for part in parts if part)
-    left: list[Piece] = [state_piece(run), ("   ", ""), (what, "")]
     elapsed = facts.elapsed_seconds
     right = (("elapsed ", "muted"), (duration_text(elapsed), "")) if elapsed is not None else ()
+    room = width - line_width((state_piece(run), *right)) - 4
+    if len(what) > room and run.size is not None:
+        what = what.removesuffix(_devices_text(run))  # the size's name says it too
+    left: list[Piece] = [state_piece(run), ("   ", ""), (what, "")]
     return spread(left, right, width)
 
 
@@ -97,7 +100,11 @@ def _size_text(run: RunSummary) -> str:
     devices = len(run.devices)
     if run.size is None:
         return f"{devices} devices" if devices > 1 else ""
-    return f"{run.size} on {devices} devices" if devices > 1 else run.size
+    return f"{run.size}{_devices_text(run)}"
+
+
+def _devices_text(run: RunSummary) -> str:
+    return f" on {len(run.devices)} devices" if len(run.devices) > 1 else ""
 
 
 def progress_line(facts: RunFacts, width: int, signs: Glyphs) -> Line:

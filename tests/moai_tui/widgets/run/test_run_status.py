@@ -122,3 +122,13 @@ def test_a_bar_fills_by_half_cells(fraction: float, text: str) -> None:
     pieces = progress_bar(fraction, 4, UNICODE, "train")
     assert "".join(piece for piece, _ in pieces) == text
     assert styles_of(pieces[1:]) in ({}, {text.lstrip("━╸"): "faint"})
+
+
+def test_the_count_of_devices_gives_way_to_the_elapsed_time() -> None:
+    story = scripted_run.training(250)
+    update = scripted_run.updated(story, size="Medium.24GB", devices=("cpu-0", "cpu-1"))
+    facts = facts_of(update, story.now)
+    assert "Medium.24GB on 2 devices " in rows(facts, 100)[0]
+    narrow = rows(facts, 72)[0]
+    assert " Medium.24GB  " in narrow
+    assert narrow.endswith("elapsed 1m 59s")
