@@ -45,13 +45,20 @@ def logs(
     while True:
         alive = liveness(directory) == "alive"
         for line in tail.new_lines():
-            if json:
-                write_json({"log": name, "line": line})
-            else:
-                write_line(line)
+            _write(name, line, json=json)
         if not (follow and alive):
-            return
+            break
         time.sleep(POLL_SECONDS)
+    # What a process said last before it died may have no end of line.
+    if not alive and (rest := tail.rest()):
+        _write(name, rest, json=json)
+
+
+def _write(name: str, line: str, *, json: bool) -> None:
+    if json:
+        write_json({"log": name, "line": line})
+    else:
+        write_line(line)
 
 
 class _Tail:
@@ -61,6 +68,10 @@ class _Tail:
         self._path = path
         self._offset = 0
         self._torn = b""
+
+    def rest(self) -> str:
+        """Return what was read after the last end of line."""
+        return show_line(self._torn)
 
     def new_lines(self) -> Iterator[str]:
         try:

@@ -49,3 +49,15 @@ def test_following_goes_on_into_a_log_begun_anew(
     monkeypatch.setattr(logs_module.time, "sleep", lambda _: next(deeds)())
     assert moai("logs", run.id, "-f") == 0
     assert moai.out == "a long first line\ntorn\nnew\n"
+
+
+def test_the_last_words_of_a_dead_run_need_no_line_end(moai: Any, new_run: NewRun) -> None:
+    run = new_run()
+    run.rank_log_path(0).write_bytes(b"one\nFatal: \x1b[31mlast words")
+    assert moai("logs", run.id) == 0
+    assert moai.out == "one\nFatal: ␛[31mlast words\n"
+    lock = RunLock(run.lock_path)
+    lock.acquire(own_identity(0.0))
+    assert moai("logs", run.id) == 0
+    assert moai.out == "one\n", "a living run will finish its line"
+    lock.release()
