@@ -63,9 +63,7 @@ def test_keys_that_are_no_text_are_named_too() -> None:
 
 @pytest.mark.parametrize("value", [[1], "text", 3])
 def test_what_is_no_mapping_is_one_sentence(value: object) -> None:
-    with pytest.raises(
-        UserError, match=r"run\.yaml: holds .*; write settings as"
-    ):
+    with pytest.raises(UserError, match=r"run\.yaml: holds .*; write settings as"):
         parse_config(value, origin="run.yaml")
 
 
