@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from urllib.parse import urlsplit
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 PROBE_SECONDS = 3.0
 """How long a hub that does not answer is waited for."""
@@ -30,7 +32,7 @@ def hub_answers() -> bool:
         return False
     if any(os.environ.get(name) for name in _PROXIES):
         return True
-    address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    address = urlsplit(_endpoint())
     port = address.port or (80 if address.scheme == "http" else 443)
     answers: list[bool] = []
 
@@ -46,3 +48,44 @@ def hub_answers() -> bool:
     prober.start()
     prober.join(PROBE_SECONDS)
     return bool(answers)
+
+
+def hub_knows_model(hub_id: str) -> bool | None:
+    """Whether the hub shows the user a model of this name; None where it does not say.
+
+    Asked with the user's own token, as the hub's library would; without one the hub answers
+    "unauthorised" for a name it does not have.
+    """
+    import urllib.error
+    import urllib.request
+
+    url = f"{_endpoint()}/api/models/{quote(hub_id)}"
+    if not url.startswith(("https://", "http://")):
+        return None
+    request = urllib.request.Request(url, headers={"User-Agent": "moai-tui"})  # noqa: S310
+    token = _token()
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS):  # noqa: S310
+            return True
+    except urllib.error.HTTPError as error:
+        return False if error.code == 404 or (error.code == 401 and not token) else None
+    except (OSError, HTTPException, ValueError):
+        return None
+
+
+def _endpoint() -> str:
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def _token() -> str | None:
+    """Return the hub token the user has set or stored; it goes nowhere but to the hub."""
+    if os.environ.get("HF_TOKEN"):
+        return os.environ["HF_TOKEN"]
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    stored = Path(os.environ.get("HF_TOKEN_PATH") or f"{home}/token").expanduser()
+    try:
+        return stored.read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None

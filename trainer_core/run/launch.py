@@ -20,7 +20,7 @@ from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.folders import cache_root
 from trainer_core.foreign_text import show
-from trainer_core.network import hub_answers, hub_is_off
+from trainer_core.network import hub_answers, hub_is_off, hub_knows_model
 from trainer_core.plan.draft import DraftVerdict, verdict_for
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.catalog import ModelEntry, require_model
@@ -226,6 +226,13 @@ def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
         why = "its weights are not on this machine and HF_HUB_OFFLINE is set"
     elif not hub_answers():
         why = "its weights are not on this machine and the model hub cannot be reached"
+    elif entry.origin == "hub" and hub_knows_model(entry.hub_id) is False:
+        raise ConfigError(
+            "model",
+            config.model,
+            "check its spelling; a private model needs HF_TOKEN",
+            f"{show(config.model, 200)}: the hub shows no model of this name",
+        )
     else:
         return
     fix = "connect to a network, or name a folder that holds the model"

@@ -153,6 +153,19 @@ def test_weights_that_are_neither_here_nor_reachable_name_the_way_out(
     assert "--from-scratch" not in text
 
 
+def test_a_hub_id_the_hub_does_not_have_is_refused(
+    quick_ranks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped name is found before a run folder exists."""
+    monkeypatch.setattr(launch_module, "hub_is_off", lambda: False)
+    monkeypatch.setattr(launch_module, "hub_answers", lambda: True)
+    monkeypatch.setattr(launch_module, "hub_knows_model", lambda _name: False)
+    assert refused(RunConfig(model="nobody/knows-this", steps=1)) == (
+        "model: nobody/knows-this: the hub shows no model of this name; "
+        "check its spelling; a private model needs HF_TOKEN"
+    )
+
+
 def test_a_dataset_is_read_before_a_folder_exists(
     quick_ranks: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
