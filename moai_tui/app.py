@@ -65,7 +65,14 @@ class MoaiApp(App[int]):
         Binding("1", "home", "Home", id="app.home", tooltip="Accelerators and runs"),
         Binding("2", "runs", "Runs", id="app.runs", tooltip="Every run on this machine"),
         # Named here: with a key of ours for it Textual leaves its own away.
-        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
+        Binding(
+            "ctrl+p",
+            "command_palette",
+            "Commands",
+            id="app.commands",
+            tooltip="Find any action or theme",
+            priority=True,
+        ),
         Binding("colon", "command_palette", "Commands", show=False),
         Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Paint everything again"),
         Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False),
@@ -330,7 +337,7 @@ class MoaiApp(App[int]):
 
         seen: set[str] = set()
         for _, binding, enabled, tooltip in screen.active_bindings.values():
-            if binding.action in TEXTUALS_OWN:
+            if binding.action in TEXTUALS_OWN or binding.action == "command_palette":
                 continue
             if enabled and binding.description and binding.action not in seen:
                 seen.add(binding.action)

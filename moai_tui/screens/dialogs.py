@@ -79,7 +79,7 @@ class MessageDialog(ModalScreen[None]):
         self.dismiss(None)
 
 
-TEXTUALS_OWN = frozenset({"screen.copy_text", "help_quit", "command_palette"})
+TEXTUALS_OWN = frozenset({"screen.copy_text", "help_quit"})
 """Actions of Textual that every screen has; they are not what one asks help for."""
 
 

@@ -154,6 +154,7 @@ async def test_the_palette_opens(scripted_app, key):
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
         words = [command.title for command in app.get_system_commands(app.screen_stack[0])]
+        assert "Commands" not in words, "it is open already"
         assert "Copy selected text" not in words, "Textual's own key is no command of ours"
 
 

@@ -37,6 +37,7 @@ async def test_help_tells_what_works_here_and_everywhere(scripted_app, facts):
         assert "Save, then end the run" in here
         assert "Leave; runs go on" in everywhere
         assert "n f2" in everywhere
+        assert "Find any action or theme" in everywhere
         assert "Order" not in text, "a key of another screen"
         scroll = app.screen.query_one(VerticalScroll)
         assert scroll.region.height <= 22
