@@ -218,9 +218,7 @@ def load_checkpoint(
                 )
             if name in states:
                 optimizer.state[parameter] = {
-                    key: place_like(value, parameter.detach())
-                    if value.dim()
-                    else _counter(value, optimizer, parameter)
+                    key: _placed(key, value, optimizer, parameter)
                     for key, value in states[name].items()
                 }
     random_file = checkpoint.path / "trainer" / f"rng-rank-{rank}.safetensors"
@@ -250,6 +248,30 @@ def sweep(run_folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     for path in parent.glob(".trash-*") if parent.is_dir() else ():
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _placed(
+    name: str, value: Tensor, optimizer: torch.optim.Optimizer, parameter: nn.Parameter
+) -> Tensor:
+    """Return a stored state as the optimizer keeps it beside its weight.
+
+    Raises:
+        CheckpointError: If the run keeps states of another format now.
+    """
+    own = getattr(optimizer, "place_state", None)
+    if own is not None:
+        try:
+            return cast(Tensor, own(parameter, name, value))
+        except ValueError as error:
+            raise CheckpointError(
+                f"its optimizer states do not fit this run: {error}; "
+                "resume with the configuration the run was started with"
+            ) from None
+    return (
+        place_like(value, parameter.detach())
+        if value.dim()
+        else _counter(value, optimizer, parameter)
+    )
 
 
 def _counter(value: Tensor, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from trainer_core.engine.kernels.available import has_triton
+
 IGNORE_INDEX = -100
 """Label of a token that does not count."""
 
@@ -32,11 +34,18 @@ def token_loss_sum(
     Returns:
         Scalar fp32, nats. Divide by the counted tokens of the *global* batch.
     """
-    if chunk is None:
-        chunk = max(64, CHUNK_BYTES // (4 * weight_VD.shape[0]))
     if torch.is_autocast_enabled(hidden_TD.device.type):
         compute = torch.get_autocast_dtype(hidden_TD.device.type)
         hidden_TD, weight_VD = hidden_TD.to(compute), weight_VD.to(compute)
+    if hidden_TD.is_cuda and has_triton():
+        from trainer_core.engine.card_loss import CardCrossEntropy, chunk_length
+
+        chunk = chunk or chunk_length(
+            hidden_TD.shape[0], weight_VD.shape[0], hidden_TD.element_size()
+        )
+        return CardCrossEntropy.apply(hidden_TD, weight_VD, labels_T, chunk)  # type: ignore[no-any-return, no-untyped-call]
+    if chunk is None:
+        chunk = max(64, CHUNK_BYTES // (4 * weight_VD.shape[0]))
     return ChunkedCrossEntropy.apply(hidden_TD, weight_VD, labels_T, chunk)  # type: ignore[no-any-return, no-untyped-call]
 
 

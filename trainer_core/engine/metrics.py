@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from trainer_core.plan.types import ModelShape
 from trainer_core.run.config import Method
@@ -84,6 +85,17 @@ class CardClock:
         event: torch.cuda.Event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
+
+
+def on_its_way_to_host(values: Tensor) -> Tensor:
+    """Return a copy in host memory, complete once the device has passed this point.
+
+    Reading a tensor later instead would queue behind all that was started since: the card stood
+    still for 18 ms a step while the optimizer was launched (one H100, November 2026).
+    """
+    if values.device.type != "cuda":
+        return values
+    return torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
 
 
 def clock_for(device: torch.device) -> StepClock:

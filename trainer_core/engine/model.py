@@ -76,7 +76,7 @@ def load_model(
     quiet_transformers()
     if config.method == "qlora":
         raise ConfigError("method", "qlora", "use lora", "4-bit weights are not in this version")
-    dtype = torch.float32 if config.method == "full" else numerics.frozen
+    dtype = numerics.weights if config.method == "full" else numerics.frozen
     source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
     if source.fresh:
         model = _fresh_model(source, config.seed, device, dtype, tokenizer)
@@ -250,8 +250,14 @@ def _fresh_model(
     torch.manual_seed(seed)
     model_class = pretrained.model_class_of(config)
     config._attn_implementation = pretrained.attention_for(model_class)
-    with torch.device(device):
-        return cast(nn.Module, model_class(config).to(dtype))
+    usual = torch.get_default_dtype()
+    # Drawn in their final format: a 13B model in fp32 first would fill most of a card.
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            return cast(nn.Module, model_class(config))
+    finally:
+        torch.set_default_dtype(usual)
 
 
 def _settle(model: nn.Module, device: torch.device) -> list[str]:

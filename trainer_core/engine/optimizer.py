@@ -9,16 +9,29 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from trainer_core.engine.kernels.block_adamw import BlockAdamW, StateFormat
 from trainer_core.run.config import OptimizerConfig
 
 
 def build_optimizer(
-    model: nn.Module, config: OptimizerConfig, learning_rate: float
-) -> torch.optim.AdamW:
+    model: nn.Module,
+    config: OptimizerConfig,
+    learning_rate: float,
+    *,
+    states: StateFormat | None = None,
+    seed: int = 0,
+) -> torch.optim.AdamW | BlockAdamW:
     """Return a fused AdamW over the trained weights; only matrices decay.
 
     Biases, norm weights and other vectors are left out of weight decay, as is usual; embeddings
     are matrices and decay.
+
+    Args:
+        model: Whose weights are trained.
+        config: Of the optimizer.
+        learning_rate: The highest rate.
+        states: Of our own AdamW, for bf16 weights without a copy; None takes torch's.
+        seed: Of the random bits our own rounds with.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
@@ -31,10 +44,16 @@ def build_optimizer(
             "weight_decay": 0.0,
         },
     ]
+    groups = [group for group in groups if group["params"]]
+    betas = (config.beta1, config.beta2)
+    if states is not None:
+        return BlockAdamW(
+            groups, lr=learning_rate, betas=betas, eps=config.epsilon, states=states, seed=seed
+        )
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
+        groups,
         lr=learning_rate,
-        betas=(config.beta1, config.beta2),
+        betas=betas,
         eps=config.epsilon,
         fused=True,
     )

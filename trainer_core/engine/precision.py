@@ -16,12 +16,15 @@ from trainer_core.run.config import Precision
 class Numerics:
     """The formats of one run.
 
-    Weights that are trained and their optimizer states stay in fp32; with bf16 the products
-    run in bf16 under autocast, and frozen weights are kept in bf16 as well.
+    Plainly, weights that are trained and their optimizer states stay in fp32; with bf16 the
+    products run in bf16 under autocast, and frozen weights are kept in bf16 as well. On the fast
+    path the trained weights are bf16 too and nothing is cast.
     """
 
     compute: torch.dtype
     device_type: str
+    weights: torch.dtype = torch.float32
+    """Format of the weights that are trained."""
     reason: str
     """One sentence for the run's list of choices."""
 
@@ -37,7 +40,7 @@ class Numerics:
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context for forward passes of models whose weights are fp32."""
-        if self.compute == torch.float32:
+        if self.compute in (torch.float32, self.weights):
             return nullcontext()
         return torch.autocast(self.device_type, dtype=self.compute)
 

@@ -32,6 +32,8 @@ def predicted_peak_bytes(
         numerics: What the rank computes in.
         device: Where a rank computes: on a CPU the peak is a process's resident size.
     """
+    if settled.memory_bytes is not None:
+        return settled.memory_bytes
     return _memory(settled, shape, numerics, device).total
 
 

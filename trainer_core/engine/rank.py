@@ -32,6 +32,7 @@ def main(run_folder: Path) -> int:
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would fill the log
     # Before torch is loaded: threads that spin while they wait take the cores of other ranks.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_compiled_kernels()
     from trainer_core.engine.distributed import leave, read_world
     from trainer_core.engine.reporting import Reporter
     from trainer_core.engine.run_log import say
@@ -83,6 +84,20 @@ def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
         sweep(run_folder)
     parts = setup.build(config, run_folder, world=world, device=device, reporter=reporter)
     Trainer(parts, run_folder, reporter=reporter, wishes=wishes, attempt=attempt).run()
+
+
+def keep_compiled_kernels() -> None:
+    """Let torch and Triton keep what they compile in our cache, so that the next start is warm.
+
+    Before torch is loaded. Its allocator is told to grow its segments too: at 13B on one card what
+    lies between blocks that cannot be joined is the difference between fitting and not.
+    """
+    from trainer_core.folders import cache_root
+
+    kernels = cache_root() / "kernels"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kernels / "inductor"))
+    os.environ.setdefault("TRITON_CACHE_DIR", str(kernels / "triton"))
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 
 def read_config(run_folder: Path) -> RunConfig:

@@ -36,6 +36,8 @@ class Settled:
     recomputation: Literal["none", "blocks"]
     world_size: int
     choices: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+    """Predicted peak on the fast path, which has a prediction of its own."""
 
     @property
     def gradient_accumulation_steps(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,15 +18,24 @@ from trainer_core.engine.data.prepared import PreparedData, prepare
 from trainer_core.engine.data.tokenizer import load_tokenizer
 from trainer_core.engine.device import make_repeatable
 from trainer_core.engine.distributed import World
+from trainer_core.engine.fast_step import (
+    BackwardStepper,
+    prepare_blocks,
+    settle_fast_path,
+    takes_fast_path,
+)
 from trainer_core.engine.feed import RowFeed, StepFeed
+from trainer_core.engine.kernels.block_adamw import BlockAdamW
 from trainer_core.engine.model import LoadedModel, blocks_of, load_model
 from trainer_core.engine.objective import METHOD, Objective
 from trainer_core.engine.optimizer import build_optimizer
 from trainer_core.engine.precision import Numerics, choose_numerics
 from trainer_core.engine.pretrained import check_source
+from trainer_core.engine.recompute import recompute_blocks
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.settled import Settled, settle_length, settle_steps
 from trainer_core.errors import UserError
+from trainer_core.plan.fast_path import FastPath
 from trainer_core.run.config import RunConfig
 
 if TYPE_CHECKING:
@@ -52,6 +61,8 @@ class Parts:
     """None where nothing is held out."""
     checkpoint: VerifiedCheckpoint | None
     """What this attempt goes on from."""
+    stepper: BackwardStepper | None = None
+    """Where weights are stepped inside the backward pass."""
 
     @property
     def model(self) -> Any:
@@ -67,14 +78,12 @@ def build(
     Raises:
         UserError: If something the user can mend is in the way.
     """
-    numerics = choose_numerics(config.precision, device)
+    numerics = _numerics_of(config, device, world)
     _fetch(config, reporter)
     tokenizer = load_tokenizer(config.model)
     config = settle_length(config)
     data = prepare(config, tokenizer, report=reporter.phase)
-    if not len(data.train):
-        raise UserError(f"{config.dataset}: no row is left to train on; see `moai-tui data`")
-    rows = plan_rows(data.train.lengths, data.sequence_length, packing=config.data.packing)
+    rows = _rows_of(config, data)
     settled = settle_steps(
         config,
         sequences=len(rows),
@@ -88,7 +97,8 @@ def build(
     check_same_run(checkpoint, settled)
     loaded = load_model(config, numerics=numerics, device=device, tokenizer=tokenizer)
     reporter.beat()
-    objective, optimizer = _assemble(settled, loaded, numerics, world, device)
+    settled, path = _path_of(settled, loaded, numerics, device)
+    objective, optimizer = _assemble(settled, loaded, numerics, device, path)
     make_repeatable(config.seed, world.rank, device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model=loaded.model, optimizer=optimizer, rank=world.rank)
@@ -106,7 +116,36 @@ def build(
         train_feed=train_feed,
         eval_feed=eval_feed,
         checkpoint=checkpoint,
+        stepper=BackwardStepper(cast(BlockAdamW, optimizer)) if path and path.in_backward else None,
     )
+
+
+def _numerics_of(config: RunConfig, device: torch.device, world: World) -> Numerics:
+    """Return the formats of a run; on the fast path trained weights have that of the products."""
+    numerics = choose_numerics(config.precision, device)
+    if takes_fast_path(config, numerics, world.size):
+        return replace(numerics, weights=numerics.compute)
+    return numerics
+
+
+def _rows_of(config: RunConfig, data: PreparedData) -> list[tuple[int, ...]]:
+    """Return the packed rows of the training split.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if not len(data.train):
+        raise UserError(f"{config.dataset}: no row is left to train on; see `moai-tui data`")
+    rows = plan_rows(data.train.lengths, data.sequence_length, packing=config.data.packing)
+    return list(rows)
+
+
+def _path_of(
+    settled: Settled, loaded: LoadedModel, numerics: Numerics, device: torch.device
+) -> tuple[Settled, FastPath | None]:
+    if numerics.weights == torch.float32:
+        return settled, None
+    return settle_fast_path(settled, loaded.shape, device)
 
 
 def _fetch(config: RunConfig, reporter: Reporter) -> None:
@@ -175,15 +214,17 @@ def _assemble(
     settled: Settled,
     loaded: LoadedModel,
     numerics: Numerics,
-    world: World,
     device: torch.device,
+    path: FastPath | None,
 ) -> tuple[nn.Module, torch.optim.Optimizer]:
     """Wrap the model as the plan says; the optimizer is built over what is left on this rank."""
-    if settled.recomputation == "blocks":
+    if settled.recomputation == "blocks" and path is None:
         recompute_blocks(loaded.model)
     plain = Objective(loaded.model, numerics, packed=loaded.packed)
     inner, objective = plain.model, cast(nn.Module, plain)
     blocks = blocks_of(inner)
+    if path is not None:
+        prepare_blocks(inner, blocks, path)
     if device.type == "cuda" and loaded.packed and os.environ.get("MOAI_TUI_COMPILE") != "0":
         for block in blocks:
             block.compile()
@@ -191,22 +232,13 @@ def _assemble(
         distributed.shard(
             inner, blocks, device=device, compute_dtype=numerics.compute, methods=(METHOD,)
         )
-    optimizer = build_optimizer(inner, settled.config.optimizer, settled.learning_rate)
+    optimizer = build_optimizer(
+        inner,
+        settled.config.optimizer,
+        settled.learning_rate,
+        states=path.states if path else None,
+        seed=settled.config.seed,
+    )
     if settled.strategy == "ddp":
         objective = distributed.replicate(objective, device=device)
     return objective.train(), optimizer
-
-
-def recompute_blocks(model: Any) -> None:
-    """Keep only each block's input in the forward pass and compute the rest again in backward.
-
-    Raises:
-        UserError: If the architecture cannot.
-    """
-    if not getattr(model, "supports_gradient_checkpointing", True):
-        raise UserError("this architecture cannot recompute its blocks; set recomputation to none")
-    # transformers 5.23 renames what 5.17 has; both take the same settings.
-    if hasattr(model, "activation_checkpointing_enable"):
-        model.activation_checkpointing_enable({"use_reentrant": False})
-    else:
-        model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -19,6 +19,7 @@ from trainer_core.engine.metrics import (
     StepWork,
     clock_for,
     model_flops_utilization,
+    on_its_way_to_host,
     peak_flops_of,
 )
 from trainer_core.engine.optimizer import (
@@ -40,8 +41,8 @@ class LateStep:
     """A step whose numbers may still be on their way from the device."""
 
     step: int
-    loss: Tensor
-    norm: Tensor
+    numbers: Tensor
+    """[loss, norm] on the host, there once the step's clock has reached its end."""
     learning_rate: float
     work: StepWork
     data_seconds: float
@@ -88,7 +89,7 @@ class Trainer:
             self._outcomes.sample(self.step)
         if ending is None:
             with memory_named(self._parts, where="training"):
-                ending = self._train()
+                ending = self.train()
         self._finish(ending)
         return ending or "finished"
 
@@ -117,7 +118,8 @@ class Trainer:
                 parts.objective.eval()(**arguments)
             parts.objective.train()
 
-    def _train(self) -> Ending | None:
+    def train(self) -> Ending | None:
+        """Take the steps that are left, or up to where somebody asks to stop; returns why."""
         total = self._settled.total_steps
         self._reporter.phase("training")
         self._clock.restart()
@@ -136,9 +138,6 @@ class Trainer:
     def _train_step(self, step: int) -> None:
         """Fetch, forward, backward, read the last step's numbers, clip, step."""
         batches, waited = self._parts.train_feed.take(step, last=step == self._settled.total_steps)
-        loss = self._forward_backward(batches.micro_batches, batches.work.counted_tokens)
-        norm = gradient_norm(self._trained)
-        self._report_late()
         rate = learning_rate_at(
             step,
             config=self._settled.config.optimizer,
@@ -146,15 +145,19 @@ class Trainer:
             total_steps=self._settled.total_steps,
         )
         set_learning_rate(self._parts.optimizer, rate)
-        guarded_step(
-            self._parts.optimizer, loss, norm, self._settled.config.optimizer.max_grad_norm
-        )
+        loss = self._forward_backward(batches.micro_batches, batches.work.counted_tokens)
+        stepper = self._parts.stepper
+        norm = stepper.gradient_norm() if stepper else gradient_norm(self._trained)
+        self._report_late()
+        if stepper is None:
+            most = self._settled.config.optimizer.max_grad_norm
+            guarded_step(self._parts.optimizer, loss, norm, most)
         self._parts.optimizer.zero_grad(set_to_none=True)
+        numbers = on_its_way_to_host(torch.stack([loss.float(), norm]))
         self._clock.border()
         self._late = LateStep(
             step=step,
-            loss=loss,
-            norm=norm,
+            numbers=numbers,
             learning_rate=rate,
             work=batches.work,
             data_seconds=waited,
@@ -170,10 +173,16 @@ class Trainer:
         for number, micro_batch in enumerate(micro_batches, start=1):
             with self._accumulating(last=number == len(micro_batches)):
                 loss = self._parts.objective(**micro_batch.arguments())
-                (loss * scale).backward()
+                with self._stepping(loss):
+                    (loss * scale).backward()
             total += loss.detach()
             self._reporter.beat()
         return reduce_sum(total) / counted_tokens
+
+    def _stepping(self, loss: Tensor) -> AbstractContextManager[object]:
+        """Inside, weights step as their gradients come, where the run does that."""
+        stepper = self._parts.stepper
+        return nullcontext() if stepper is None else stepper.stepping(loss.detach())
 
     def _accumulating(self, *, last: bool) -> AbstractContextManager[object]:
         """DDP sends gradients with a step's last micro-batch; FSDP with each, to free memory."""
@@ -187,15 +196,17 @@ class Trainer:
         late, self._late = self._late, None
         if late is None:
             return
-        loss, norm = float(late.loss), float(late.norm)
         seconds = self._clock.seconds()
+        loss, norm = late.numbers.tolist()
         if late.step % self._settled.config.log.every_steps == 0 or not _finite(loss, norm):
             self._reporter.event(self._step_event(late, loss, norm, seconds))
         if not _finite(loss, norm):
             what = "the loss" if not _finite(loss) else "the gradient"
+            left = f"the weights were left as step {late.step - 1} made them"
+            if self._parts.stepper is not None:
+                left = "no weight was stepped after it; resume goes on from the last checkpoint"
             raise TrainingFailed(
-                f"{what} of step {late.step} is not a finite number; the weights were left as "
-                f"step {late.step - 1} made them",
+                f"{what} of step {late.step} is not a finite number; {left}",
                 "lower learning_rate, lengthen optimizer.warmup_steps, or look at the data",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainer_core.accelerators.base import SIZE_NAMES, Size
 from trainer_core.plan.candidates import candidates, why_none
+from trainer_core.plan.fast_plan import fast_plan
 from trainer_core.plan.memory import Layout, predict_memory
 from trainer_core.plan.mend import cheapest_mend
 from trainer_core.plan.speed import predict_step_seconds
@@ -79,6 +80,9 @@ def word_for(plan: Plan, memory_bytes: int) -> VerdictWord:
 
 
 def _plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
+    fast = fast_plan(workload, hardware, layout)
+    if fast is not None:
+        return fast
     step_seconds = predict_step_seconds(workload, hardware, layout)
     tokens = workload.global_batch_size * workload.sequence_length
     seconds = None

@@ -59,6 +59,8 @@ class Workload:
     lora_rank: int = 16
     steps: int | None = None
     mean_document_length: float | None = None
+    numerics: Literal["auto", "plain"] = "plain"
+    """`auto` takes the fast path where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +129,8 @@ class Plan:
     """Padding not counted; None where the device's speed is unknown."""
     seconds: float | None = None
     """Whole run, None where steps or speed are unknown."""
+    fast: bool = False
+    """Whether the engine settles micro-batch and recomputation itself, on the fast path."""
 
     @property
     def line(self) -> str:

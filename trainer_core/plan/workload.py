@@ -57,14 +57,17 @@ def workload_in(
         lora_rank=config.lora.rank,
         steps=config.steps,
         mean_document_length=mean_document_length,
+        numerics=config.numerics,
     )
 
 
 def apply_plan(config: RunConfig, plan: Plan) -> RunConfig:
-    """Return the config with the plan's choices written into it."""
-    parallel = msgspec.structs.replace(
-        config.parallel, strategy=plan.strategy, recomputation=plan.recomputation
-    )
+    """Return the config with the plan's choices written into it.
+
+    On the fast path how many blocks are recomputed stays open: the engine sees the card's memory.
+    """
+    again = config.parallel.recomputation if plan.fast else plan.recomputation
+    parallel = msgspec.structs.replace(config.parallel, strategy=plan.strategy, recomputation=again)
     return msgspec.structs.replace(
         config,
         micro_batch_size=plan.micro_batch_size,

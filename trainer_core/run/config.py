@@ -13,6 +13,7 @@ import msgspec
 
 Method = Literal["full", "lora", "qlora"]
 Precision = Literal["auto", "fp32", "bf16"]
+Choice = Literal["auto", "yes", "no"]
 PromptFormat = Literal["auto", "instruct", "alpaca", "alpaca-short", "chat", "text"]
 DataFormat = Literal["auto", "instruction", "prompt-completion", "chat", "text"]
 
@@ -58,6 +59,11 @@ class OptimizerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Steps of linear rise; None is 3 % of the run, 10 % with fresh weights, at most 100."""
     minimum_learning_rate_fraction: float = 0.1
     """Where the schedule ends, as a share of `learning_rate`."""
+    states: Literal["auto", "fp32", "fp8"] = "auto"
+    """Format of AdamW's moments on one card; `auto`: fp32 where they fit."""
+    in_backward: Choice = "auto"
+    """Whether weights are stepped inside the backward pass; `auto`: where gradients do not fit.
+    Bounds each update instead of clipping the gradient's norm."""
 
 
 class LoraConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,6 +156,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str | None = None
     precision: Precision = "auto"
     """`auto`: fp32 on every CPU, bf16 on cards that have it."""
+    numerics: Literal["auto", "plain"] = "auto"
+    """`auto`: the fastest formats that learn as well. `plain`: fp32 weights and states, products in
+    the precision under autocast, nothing in fp8."""
+    products: Literal["auto", "bf16", "fp8"] = "auto"
+    """Format of the blocks' matrix products with `numerics: auto` on one card."""
     skip_bad_rows: bool = False
     time_limit: str | None = None
     """Wall time after which the run stops and saves, e.g. `1h50m`."""

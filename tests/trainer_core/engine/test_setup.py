@@ -13,6 +13,7 @@ from trainer_core.engine.distributed import World
 from trainer_core.engine.model import blocks_of
 from trainer_core.engine.precision import choose_numerics
 from trainer_core.engine.rank import read_config
+from trainer_core.engine.recompute import recompute_blocks
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.settled import settle_steps
 from trainer_core.errors import UserError
@@ -55,7 +56,7 @@ def test_an_architecture_that_cannot_recompute_is_refused():
         supports_gradient_checkpointing = False
 
     with pytest.raises(UserError, match="recomputation"):
-        setup.recompute_blocks(Stubborn())
+        recompute_blocks(Stubborn())
 
 
 def test_a_cpu_has_no_kernel_for_documents():

@@ -139,8 +139,14 @@ def test_before_that_the_time_is_estimated_and_said_so(
     assert TIME_UNKNOWN in unknown.verdict.notes
 
 
-def test_the_tutorial_fits_one_card_with_adapters_only(h100s: Callable[[int], Hardware]) -> None:
+def test_the_tutorial_fits_one_card_on_the_fast_path_or_with_adapters(
+    h100s: Callable[[int], Hardware],
+) -> None:
     tutorial = load_config("gpt-tutorial")
+    fast = verdict_for(tutorial, h100s(1)).verdict
+    assert fast is not None
+    assert fast.choice is not None
+    tutorial = override(tutorial, {"numerics": "plain"})
     full = verdict_for(tutorial, h100s(1)).verdict
     assert full is not None
     assert full.choice is None

@@ -1,0 +1,135 @@
+"""The fast path, run whole on the CPU by its plain twins: it trains, resumes and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainer_core.engine import fast_step, setup
+from trainer_core.engine.fast_step import BackwardStepper, takes_fast_path, wanted_of
+from trainer_core.engine.kernels.block_adamw import BlockAdamW
+from trainer_core.engine.precision import Numerics
+from trainer_core.engine.rank import main
+from trainer_core.run.config import OptimizerConfig, ParallelConfig, RunConfig
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def like_a_card(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let a CPU take the fast path with so many bytes of memory."""
+
+    def pretend(memory_bytes: int) -> None:
+        monkeypatch.setattr(
+            setup,
+            "takes_fast_path",
+            lambda config, numerics, world_size: config.numerics == "auto",
+        )
+        monkeypatch.setattr(fast_step, "memory_to_use", lambda device: memory_bytes)
+
+    return pretend
+
+
+def losses(events: list[dict[str, Any]]) -> list[float]:
+    return [event["train_loss"] for event in events]
+
+
+def test_it_learns_as_the_plain_way_does(
+    make_run: Callable[..., Path],
+    read_events: Callable[..., list[dict[str, Any]]],
+    like_a_card: Callable[[int], None],
+) -> None:
+    like_a_card(40 * GIB)
+    shared = {"steps": 8, "precision": "bf16", "micro_batch_size": None}
+    plain = make_run("plain", numerics="plain", **shared)
+    fast = make_run("fast", **shared)
+    assert main(plain) == 0
+    assert main(fast) == 0
+    expected, found = losses(read_events(plain, "step")), losses(read_events(fast, "step"))
+    assert found == pytest.approx(expected, rel=0.02)
+    assert found[-1] < found[0]
+    (started,) = read_events(fast, "run_started")
+    assert any("rounded stochastically" in choice for choice in started["choices"])
+    assert any("states in fp32" in choice for choice in started["choices"])
+
+
+def test_stepping_in_the_backward_pass_resumes_to_the_last_digit(
+    make_run: Callable[..., Path],
+    read_events: Callable[..., list[dict[str, Any]]],
+    like_a_card: Callable[[int], None],
+) -> None:
+    like_a_card(40 * GIB)
+    shared = {
+        "precision": "bf16",
+        "micro_batch_size": 8,
+        "optimizer": {"in_backward": "yes", "states": "fp8", "schedule": "constant"},
+        "checkpoint": {"every_steps": 3},
+        "sample": {"count": 0},
+    }
+    straight = make_run("straight", steps=6, **shared)
+    assert main(straight) == 0
+    broken = make_run("broken", steps=6, **shared)
+    import shutil
+
+    shutil.copytree(
+        straight / "checkpoints" / "step-00000003", broken / "checkpoints" / "step-00000003"
+    )
+    assert main(broken) == 0
+    assert losses(read_events(broken, "step")) == losses(read_events(straight, "step"))[3:]
+    assert all(event["grad_norm"] > 0 for event in read_events(straight, "step"))
+
+
+def test_gradients_outside_a_step_move_nothing() -> None:
+    weight = torch.nn.Parameter(torch.ones(8))
+    stepper = BackwardStepper(BlockAdamW([weight], lr=0.1, states="fp32"))
+    (weight * 2).sum().backward()
+    assert weight.grad is None
+    assert torch.equal(weight.detach(), torch.ones(8))
+    loss = (weight * 2).sum()
+    with stepper.stepping(loss.detach()):
+        loss.backward()
+    assert (weight < 1).all()
+    assert float(stepper.gradient_norm()) == pytest.approx((8 * 4) ** 0.5)
+
+
+def test_a_loss_that_is_no_number_moves_nothing() -> None:
+    weight = torch.nn.Parameter(torch.ones(8))
+    stepper = BackwardStepper(BlockAdamW([weight], lr=0.1))
+    loss = (weight * float("nan")).sum()
+    with stepper.stepping(loss.detach()):
+        loss.backward()
+    assert torch.equal(weight.detach(), torch.ones(8))
+
+
+@pytest.mark.parametrize(
+    ("changes", "world_size", "taken"),
+    [
+        ({}, 1, True),
+        ({"numerics": "plain"}, 1, False),
+        ({"method": "lora"}, 1, False),
+        ({}, 2, False),
+    ],
+)
+def test_who_takes_it(changes: dict[str, Any], world_size: int, taken: bool) -> None:
+    numerics = Numerics(compute=torch.bfloat16, device_type="cuda", reason="")
+    assert takes_fast_path(RunConfig(**changes), numerics, world_size) is taken
+    on_cpu = Numerics(compute=torch.bfloat16, device_type="cpu", reason="")
+    assert not takes_fast_path(RunConfig(**changes), on_cpu, world_size)
+
+
+def test_every_choice_can_be_made_by_hand() -> None:
+    config = RunConfig(
+        micro_batch_size=3,
+        products="bf16",
+        optimizer=OptimizerConfig(states="fp8", in_backward="no"),
+        parallel=ParallelConfig(recomputation="blocks"),
+    )
+    wanted = wanted_of(config)
+    assert (wanted.micro_batch_size, wanted.fp8, wanted.states) == (3, False, "fp8")
+    assert (wanted.in_backward, wanted.recomputation) == (False, "blocks")
+    free = wanted_of(RunConfig())
+    assert (free.micro_batch_size, free.fp8, free.states, free.in_backward) == (None,) * 4
