@@ -140,6 +140,11 @@ def load_adapter(folder: Path, *, dtype: torch.dtype, device: torch.device) -> A
             f"{folder} holds LoRA adapters; run `pip install 'moai-tui[lora]'` to load them"
         ) from None
     base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    if not base:
+        raise UserError(
+            f"{folder} holds adapters of a model with fresh weights, which are not stored with "
+            "them; use the run's model folder"
+        )
     found = find_source(str(base), from_scratch=False)
     model = load_weights(found, dtype=dtype, device=device, attention="sdpa")
     return PeftModel.from_pretrained(model, str(folder))

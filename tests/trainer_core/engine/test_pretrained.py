@@ -129,3 +129,10 @@ def test_a_converted_gguf_is_not_converted_again(tmp_path, monkeypatch):
     done.mkdir(parents=True)
     (done / "config.json").write_text("{}")
     assert pretrained.converted_gguf(file) == done
+
+
+def test_adapters_on_fresh_weights_say_that_nobody_kept_them(tmp_path):
+    facts = {"peft_type": "LORA", "base_model_name_or_path": None, "task_type": "CAUSAL_LM"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="fresh weights, which are not stored with them"):
+        pretrained.load_adapter(tmp_path, dtype=torch.float32, device=CPU)
