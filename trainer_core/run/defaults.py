@@ -168,6 +168,11 @@ _EXPLAINED = {
     "precision": "auto: fp32 on a CPU, bf16 on cards that have it",
     "optimizer.warmup_steps": f"{WARMUP_SHARE:.0%} of the run, at most {WARMUP_MAX} steps",
     "optimizer.max_grad_norm": "gradients above this norm are scaled down to it; 0 is off",
+    "numerics": "auto: the fastest formats on one card; plain: fp32 weights and states, no fp8",
+    "products": "auto: fp8 in wide models on cards that have it, else bf16",
+    "optimizer.states": "auto: fp32 where they fit on one card, else 8 bits",
+    "optimizer.in_backward": "auto: only where all gradients at once do not fit; bounds updates"
+    " instead of clipping",
     "eval.every_steps": f"before, at the end and at most {CADENCE - 1} times between,"
     " never over about 10 % of the time",
     "checkpoint.every_steps": f"at the end, on stop and at most {CADENCE - 1} times between,"

@@ -19,7 +19,7 @@ def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_described_machine_is_planned_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "gpt-tutorial", "--machine", "8xh100"]) == 0
+    assert main(["plan", "gpt-tutorial", "--machine", "8xh100", "--set", "numerics=plain"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
         "cerebras-gpt-13b, full, 16 × 1024 tokens a step on "
@@ -36,6 +36,14 @@ def test_a_described_machine_is_planned_for(capsys: pytest.CaptureFixture[str]) 
     assert "why: xLarge.640GB: sharded over 8 devices" in text
     assert "runner-up: " in text
     assert "note: computed only" in text
+
+
+def test_on_the_fast_path_the_tutorial_fits_one_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "gpt-tutorial", "--machine", "8xh100"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    small = next(line for line in lines if "Small.80GB" in line)
+    assert " fits " in small
+    assert "recomputation" in small
 
 
 def test_json_has_the_promised_fields(capsys: pytest.CaptureFixture[str]) -> None:
