@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainer_core.errors import ConfigError
@@ -158,6 +158,7 @@ def test_a_batch_is_shared_by_the_devices_or_refused() -> None:
 numbers = st.integers() | st.floats(allow_nan=False) | st.sampled_from([0, -1, 10**9, 2**63])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy host is no fault here
 @given(st.dictionaries(st.sampled_from(tuple(fields())), numbers | st.text(), max_size=8))
 def test_random_fields_give_only_our_errors(changes: dict[str, object]) -> None:
     config = RunConfig()
