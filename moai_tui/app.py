@@ -21,6 +21,8 @@ from moai_tui import terminal, theming
 from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
+    CatalogRead,
+    CatalogWanted,
     DataReady,
     DataWanted,
     FollowWanted,
@@ -90,6 +92,7 @@ class MoaiApp(App[int]):
         self.run_signal: Signal[RunUpdated] = Signal(self, "run")
         self.plan_signal: Signal[PlanReady] = Signal(self, "plan")
         self.data_signal: Signal[DataReady] = Signal(self, "data")
+        self.catalog_signal: Signal[CatalogRead] = Signal(self, "catalog")
         self.action_signal: Signal[ActionEnded | LaunchEnded] = Signal(self, "action")
         self.clock_signal: Signal[float] = Signal(self, "clock")
         self._live, self._first_run = live, run
@@ -198,6 +201,11 @@ class MoaiApp(App[int]):
                 self.go_back()
             self.open_run(message.run_id)
 
+    def on_catalog_read(self, message: CatalogRead) -> None:
+        """Hand the lists on."""
+        self.newest.catalog = message
+        self.catalog_signal.publish(message)
+
     def on_trouble_met(self, message: TroubleMet) -> None:
         """Say what of the dashboard's own does not work."""
         self.say(message.text, ok=False)
@@ -219,6 +227,10 @@ class MoaiApp(App[int]):
         self._waiting.pop(kind)()
 
     # Wishes: live takes them up, its answers come back as facts.
+
+    def on_catalog_wanted(self, message: CatalogWanted) -> None:
+        """Ask what models and datasets there are."""
+        self._wish(message)
 
     def on_plan_wanted(self, message: PlanWanted) -> None:
         """Ask for the verdict."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from moai_tui.messages import ActionEnded, DataReady, LaunchEnded, PlanReady
+from moai_tui.messages import ActionEnded, CatalogRead, DataReady, LaunchEnded, PlanReady
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show, show_line
 
@@ -155,6 +155,20 @@ def data_answer(draft: RunConfig, process: subprocess.Popen[bytes]) -> DataReady
         last = words[-1] if words else f"the reader ended with exit code {process.returncode}"
         return DataReady(draft, None, show_line(last, 500))
     return DataReady(draft, report)
+
+
+def catalog_answer(model_folders: tuple[str, ...], worker_python: str | None) -> CatalogRead:
+    """List models and datasets; reads folders of this machine, never the network."""
+    from trainer_core.run.catalog import dataset_presets, datasets_here, model_presets, models_here
+
+    models = models_here(tuple(Path(folder) for folder in model_folders), worker_python)
+    datasets = datasets_here()
+    known_models = {entry.id for entry in models}
+    known_datasets = {entry.id for entry in datasets}
+    return CatalogRead(
+        (*models, *(e for e in model_presets(worker_python) if e.id not in known_models)),
+        (*datasets, *(e for e in dataset_presets() if e.id not in known_datasets)),
+    )
 
 
 def launch_answer(config: RunConfig) -> LaunchEnded:

@@ -19,6 +19,7 @@ from moai_tui import core_calls
 from moai_tui.device_reader import DeviceReader
 from moai_tui.messages import (
     AcceleratorsRead,
+    CatalogWanted,
     DataReady,
     DataWanted,
     FollowWanted,
@@ -130,6 +131,7 @@ class Live:
         self._reader = DeviceReader(refresh_seconds)
         self._planner: Newest[RunConfig] | None = None
         self._data: Newest[RunConfig] | None = None
+        self._catalog: Newest[CatalogWanted] | None = None
 
     def start(self, post: Post) -> None:
         """Begin reading."""
@@ -150,7 +152,7 @@ class Live:
         self._follow_changed.set()
         self._reader.stop()
         self._kill_data()
-        for worker in (self._planner, self._data):
+        for worker in (self._planner, self._data, self._catalog):
             if worker is not None:
                 worker.stop()
         self._post = _nowhere
@@ -171,6 +173,9 @@ class Live:
                 self._data = self._data or Newest("data", self._answer_data, self._say)
                 self._data.ask(message.draft)
                 self._kill_data()
+            case CatalogWanted():
+                self._catalog = self._catalog or Newest("catalog", self._answer_catalog, self._say)
+                self._catalog.ask(message)
             case LaunchRequested():
                 self._act(partial(core_calls.launch_answer, message.config))
             case StopRequested():
@@ -268,6 +273,9 @@ class Live:
         devices = self._devices.devices if self._devices is not None else ()
         known = self._reports.get(core_calls.data_key(draft))
         self._post(core_calls.plan_answer(draft, devices, known.report if known else None))
+
+    def _answer_catalog(self, wanted: CatalogWanted) -> None:
+        self._post(core_calls.catalog_answer(wanted.model_folders, wanted.worker_python))
 
     def _answer_data(self, draft: RunConfig) -> None:
         key = core_calls.data_key(draft)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # types only: loading them all costs a tenth of the start
     from trainer_core.accelerators.base import DeviceSnapshot
     from trainer_core.accelerators.occupancy import AcceleratorRow
     from trainer_core.plan.types import Verdict
+    from trainer_core.run.catalog import DatasetEntry, ModelEntry
     from trainer_core.run.config import RunConfig
     from trainer_core.run.data_report import DataReport
     from trainer_core.run.summary import RunSummary
@@ -128,6 +129,24 @@ class DataReady(Message):
     def can_replace(self, message: Message) -> bool:
         """Newest draft wins."""
         return isinstance(message, DataReady)
+
+
+@dataclass
+class CatalogWanted(Message):
+    """The form opened: which models and datasets are there?"""
+
+    model_folders: tuple[str, ...] = ()
+    """Folders of the settings whose subfolders are models."""
+    worker_python: str | None = None
+    """Interpreter whose packages may bring a model along."""
+
+
+@dataclass
+class CatalogRead(Message):
+    """Models and datasets: those on this machine first, then what can be fetched."""
+
+    models: tuple[ModelEntry, ...]
+    datasets: tuple[DatasetEntry, ...]
 
 
 @dataclass

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from moai_tui.messages import (
         AcceleratorsRead,
         ActionEnded,
+        CatalogRead,
         DataReady,
         LaunchEnded,
         PlanReady,
@@ -39,6 +40,7 @@ class Newest:
     """Id of the run opened last; lists put their cursor on it."""
     plan: PlanReady | None = None
     data: DataReady | None = None
+    catalog: CatalogRead | None = None
 
 
 class Dashboard(Protocol):
@@ -49,6 +51,7 @@ class Dashboard(Protocol):
     run_signal: Signal[RunUpdated]
     plan_signal: Signal[PlanReady]
     data_signal: Signal[DataReady]
+    catalog_signal: Signal[CatalogRead]
     action_signal: Signal[ActionEnded | LaunchEnded]
     clock_signal: Signal[float]
     """Unix time, twice a second, for ages and running times; never for numbers of a run."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,6 +20,8 @@ from textual.widget import Widget
 from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
+    CatalogRead,
+    CatalogWanted,
     DataReady,
     DataWanted,
     LaunchEnded,
@@ -149,6 +150,7 @@ class NewRunScreen(Screen[None]):
         app = dashboard(self)
         app.plan_signal.subscribe(self, self._plan_ready)
         app.data_signal.subscribe(self, self._data_ready)
+        app.catalog_signal.subscribe(self, self._catalog_read)
         app.accelerators_signal.subscribe(self, self._accelerators_read)
         app.action_signal.subscribe(self, self._action_ended)
         app.clock_signal.subscribe(self, self._tick)
@@ -156,7 +158,10 @@ class NewRunScreen(Screen[None]):
             self._accelerators_read(app.newest.accelerators)
         if app.newest.data is not None:
             self._take_report(app.newest.data)
-        self._read_catalog()
+        if app.newest.catalog is not None:
+            self._catalog_read(app.newest.catalog)
+        settings = app.settings
+        self.post_message(CatalogWanted(settings.model_folders, settings.worker_python))
         self._ask_for_plan()
         if self.state.report is None or self.state.report.errors:
             self._ask_for_data()
@@ -257,14 +262,12 @@ class NewRunScreen(Screen[None]):
             if seconds != self.state.reading_seconds:
                 self.state = replace(self.state, reading_seconds=seconds)
 
-    @work(group="catalog", exclusive=True, exit_on_error=False)
-    async def _read_catalog(self) -> None:
-        settings = dashboard(self).settings
-        models = await asyncio.to_thread(
-            model_choices, settings.model_folders, settings.worker_python
+    def _catalog_read(self, message: CatalogRead) -> None:
+        self.state = replace(
+            self.state,
+            models=model_choices(message.models),
+            datasets=dataset_choices(message.datasets),
         )
-        datasets = await asyncio.to_thread(dataset_choices)
-        self.state = replace(self.state, models=models, datasets=datasets)
 
     # Start.
 

@@ -184,3 +184,16 @@ def test_the_log_is_read_again_only_when_it_grew(tmp_path):
     tail.read()
     assert tail.lines[-1] == "999"
     assert len(tail.lines) == 200
+
+
+def test_the_catalogue_names_what_is_here_first_and_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    answer = core_calls.catalog_answer((), None)
+    assert any("notes.jsonl" in entry.id for entry in answer.datasets[:1])
+    for entries in (answer.models, answer.datasets):
+        ids = [entry.id for entry in entries]
+        assert len(set(ids)) == len(ids)
+        here = [entry.here for entry in entries]
+        assert here == sorted(here, reverse=True)

@@ -13,6 +13,8 @@ from moai_tui.live import Live, Newest
 from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
+    CatalogRead,
+    CatalogWanted,
     DataReady,
     DataWanted,
     FollowWanted,
@@ -312,3 +314,10 @@ def test_a_worker_survives_what_it_stumbles_over():
     assert done.wait(10)
     assert seen == ["good"]
     worker.stop()
+
+
+def test_the_form_is_told_which_models_and_datasets_there_are(running, post):
+    running.wish(CatalogWanted())
+    answer = post.wait(CatalogRead)
+    assert "tiny" in {entry.id for entry in answer.models}
+    assert "python-stdlib" in {entry.id for entry in answer.datasets}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from moai_tui.messages import DataWanted, PlanReady, PlanWanted
+from moai_tui.messages import CatalogRead, CatalogWanted, DataWanted, PlanReady, PlanWanted
 from moai_tui.screens import new_run
 from moai_tui.screens.new_run import NewRunScreen
 from tests.moai_tui.conftest import ScriptedApp, own_folders
@@ -35,7 +35,7 @@ SMALL_SCREEN, LARGE = (80, 24), (120, 40)
 def same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting, and one catalogue whatever this machine has."""
     monkeypatch.setattr(new_run, "model_choices", lambda *_: MODELS)
-    monkeypatch.setattr(new_run, "dataset_choices", lambda: ())
+    monkeypatch.setattr(new_run, "dataset_choices", lambda *_: ())
     monkeypatch.setattr(new_run, "PLAN_DELAY_SECONDS", 0.001)
     monkeypatch.setattr(new_run, "DATA_DELAY_SECONDS", 0.001)
 
@@ -58,6 +58,8 @@ class FormApp(ScriptedApp):
             self.post_message(self._plan(message.draft))
         if isinstance(message, DataWanted):
             self.post_message(data_for(message.draft))
+        if isinstance(message, CatalogWanted):
+            self.post_message(CatalogRead((), ()))
 
 
 def steps(*keys: str) -> Callable[[Pilot[Any]], Any]:

@@ -13,6 +13,8 @@ from textual import events
 from textual.pilot import Pilot
 
 from moai_tui.messages import (
+    CatalogRead,
+    CatalogWanted,
     DataReady,
     DataWanted,
     LaunchEnded,
@@ -32,6 +34,7 @@ from moai_tui.widgets.form.field_row import FieldRow
 from moai_tui.widgets.form.run_form import RunForm
 from moai_tui.widgets.form.verdict_panel import VerdictPanel
 from tests.moai_tui.form_facts import BROKEN_REPORT, VERDICT, data_for, devices, plan_for
+from trainer_core.run.catalog import dataset_presets, model_presets
 from trainer_core.run.config import RunConfig
 
 ROW_OF = {
@@ -98,6 +101,8 @@ async def opened(
                 self.post_message(plan(message.draft))
             if isinstance(message, DataWanted):
                 self.post_message(data(message.draft))
+            if isinstance(message, CatalogWanted):
+                self.post_message(CatalogRead(tuple(model_presets()), tuple(dataset_presets())))
 
     app = Answering(lambda: NewRunScreen(draft))
     async with app.run_test(size=size) as pilot:
