@@ -226,6 +226,12 @@ def load_checkpoint(
         set_random_states(load_file(random_file))
 
 
+def stored_state_names(checkpoint: VerifiedCheckpoint) -> frozenset[str]:
+    """Return the names of the optimizer states in a checkpoint, such as `exp_avg`."""
+    with safe_open(checkpoint.path / "trainer" / "optimizer.safetensors", "pt") as opened:
+        return frozenset(key.rpartition("|")[2] for key in opened.keys())
+
+
 def random_states() -> dict[str, Tensor]:
     """Return the states of torch's generators of this rank as byte tensors."""
     states = {"cpu": torch.get_rng_state()}

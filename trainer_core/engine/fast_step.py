@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from trainer_core.engine.kernels.block_adamw import BlockAdamW
+from trainer_core.engine.kernels.block_adamw import NAMES, BlockAdamW, StateFormat
 from trainer_core.engine.kernels.fp8_linear import products_in_fp8_work, use_fp8
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.recompute import make_activations_again, recompute_blocks
@@ -22,7 +22,11 @@ from trainer_core.run.config import RunConfig
 
 
 def settle_fast_path(
-    settled: Settled, shape: ModelShape, device: torch.device
+    settled: Settled,
+    shape: ModelShape,
+    device: torch.device,
+    *,
+    stored_states: frozenset[str] = frozenset(),
 ) -> tuple[Settled, FastPath]:
     """Choose how a step is taken and write it into what is settled.
 
@@ -30,10 +34,16 @@ def settle_fast_path(
         settled: By configuration and data; its micro-batch is kept where the user named one.
         shape: Of the model, whose weights are on `device` already.
         device: The card.
+        stored_states: Names of the optimizer states a run goes on from: their format stays, however
+            much memory there is now.
 
     Raises:
         ConfigError: If stepping inside the backward pass is asked for with several of them.
     """
+    wanted = wanted_of(settled.config)
+    if stored_states:
+        kept: StateFormat = "fp8" if NAMES["root_scale"] in stored_states else "fp32"
+        wanted = dataclasses.replace(wanted, states=kept)
     try:
         path = choose_fast_path(
             shape,
@@ -41,7 +51,7 @@ def settle_fast_path(
             sequence_length=settled.config.sequence_length or 1,
             rows=settled.global_batch_size,
             fp8_works=products_in_fp8_work(device),
-            wanted=wanted_of(settled.config),
+            wanted=wanted,
         )
     except ValueError as error:
         fix = "set micro_batch_size to global_batch_size, or in_backward to no"

@@ -12,7 +12,12 @@ import torch
 from torch import nn
 
 from trainer_core.engine import attention, distributed
-from trainer_core.engine.checkpoint import VerifiedCheckpoint, latest_checkpoint, load_checkpoint
+from trainer_core.engine.checkpoint import (
+    VerifiedCheckpoint,
+    latest_checkpoint,
+    load_checkpoint,
+    stored_state_names,
+)
 from trainer_core.engine.data.pack import plan_rows
 from trainer_core.engine.data.prepared import PreparedData, prepare
 from trainer_core.engine.data.tokenizer import load_tokenizer
@@ -97,7 +102,7 @@ def build(
     check_same_run(checkpoint, settled)
     loaded = load_model(config, numerics=numerics, device=device, tokenizer=tokenizer)
     reporter.beat()
-    settled, path = _path_of(settled, loaded, numerics, device)
+    settled, path = _path_of(settled, loaded, numerics, device, checkpoint)
     objective, optimizer = _assemble(settled, loaded, numerics, device, path)
     make_repeatable(config.seed, world.rank, device)
     if checkpoint is not None:
@@ -141,11 +146,16 @@ def _rows_of(config: RunConfig, data: PreparedData) -> list[tuple[int, ...]]:
 
 
 def _path_of(
-    settled: Settled, loaded: LoadedModel, numerics: Numerics, device: torch.device
+    settled: Settled,
+    loaded: LoadedModel,
+    numerics: Numerics,
+    device: torch.device,
+    checkpoint: VerifiedCheckpoint | None,
 ) -> tuple[Settled, FastPath | None]:
     if numerics.weights == torch.float32:
         return settled, None
-    return settle_fast_path(settled, loaded.shape, device)
+    stored = stored_state_names(checkpoint) if checkpoint else frozenset()
+    return settle_fast_path(settled, loaded.shape, device, stored_states=stored)
 
 
 def _fetch(config: RunConfig, reporter: Reporter) -> None:

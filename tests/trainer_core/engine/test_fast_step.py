@@ -83,6 +83,24 @@ def test_stepping_in_the_backward_pass_resumes_to_the_last_digit(
     assert all(event["grad_norm"] > 0 for event in read_events(straight, "step"))
 
 
+def test_a_resumed_run_keeps_the_format_of_its_states(
+    make_run: Callable[..., Path],
+    read_events: Callable[..., list[dict[str, Any]]],
+    like_a_card: Callable[[int], None],
+) -> None:
+    """More memory than the first attempt had must not change what the states are kept in."""
+    like_a_card(1 << 20)
+    run = make_run(precision="bf16", steps=2, sample={"count": 0})
+    assert main(run) == 0
+    (started,) = read_events(run, "run_started")
+    assert any("states in 8 bits" in choice for choice in started["choices"])
+    like_a_card(40 * GIB)
+    config = (run / "config.yaml").read_text().replace("steps: 2\n", "steps: 3\n")
+    (run / "config.yaml").write_text(config)
+    assert main(run) == 0
+    assert [event["step"] for event in read_events(run, "step")] == [1, 2, 3]
+
+
 def test_gradients_outside_a_step_move_nothing() -> None:
     weight = torch.nn.Parameter(torch.ones(8))
     stepper = BackwardStepper(BlockAdamW([weight], lr=0.1, states="fp32"))
