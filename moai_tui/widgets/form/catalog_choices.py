@@ -21,7 +21,7 @@ def model_choices(entries: Iterable[ModelEntry]) -> tuple[Choice, ...]:
     return tuple(
         Choice(
             value=entry.id,
-            label=show_line(entry.id, 60),
+            label=_label(entry),
             details=(_parameters(entry), _fetch(entry)),
             group=HERE if entry.here else PRESETS,
         )
@@ -41,6 +41,13 @@ def dataset_choices(entries: Iterable[DatasetEntry]) -> tuple[Choice, ...]:
         for entry in entries
     )
     return (*listed, PYTHON_FOLDER)
+
+
+def _label(entry: ModelEntry) -> str:
+    """A result of a run is called by the run's id: its path would leave no room for the rest."""
+    if entry.origin == "run" and entry.local_path is not None:
+        return show_line(entry.local_path.parent.name, 60)
+    return show_line(entry.id, 60)
 
 
 def _parameters(entry: ModelEntry) -> str:

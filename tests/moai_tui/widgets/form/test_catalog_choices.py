@@ -33,3 +33,11 @@ def test_datasets_say_rows_and_where_they_come_from() -> None:
     assert (notes.group, notes.details) == (HERE, ("", "no download"))
     assert hub.details == ("2,000 rows", "1.00 MiB download")
     assert python.value == "python:."
+
+
+def test_the_result_of_a_run_is_called_by_its_run() -> None:
+    path = Path("/home/me/runs/20261124-144447-02cca9/model")
+    (choice,) = model_choices((ModelEntry(id=str(path), title="", origin="run", local_path=path),))
+    assert choice.label == "20261124-144447-02cca9"
+    assert choice.value == str(path)
+    assert choice.details[1] == "result of a run"
