@@ -4,7 +4,7 @@ Usage: python docs/refresh.py docs/tutorial.md
 
 A block fenced as `console` holds commands (`$ …`) and their output. Each is run by `sh` in a
 scratch folder with state, cache and locks of its own, in order; what stood below is replaced.
-Words of the scratch folder are written as `~`. Blocks fenced otherwise are left alone.
+The scratch folder is written as `~`, the checkout as `~/moai-tui`. Blocks fenced otherwise are left alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 BLOCK = re.compile(r"(?ms)^```console\n(.*?)^```$")
 SECONDS = 900
+CHECKOUT = Path(__file__).parent.parent.absolute()
 
 
 def environment(scratch: Path) -> dict[str, str]:
@@ -53,7 +54,7 @@ def refreshed(block: str, scratch: Path) -> str:
             check=False,
         )
         sys.stderr.write(f"$ {command}  (exit {done.returncode})\n")
-        text = done.stdout.replace(str(scratch), "~").rstrip()
+        text = done.stdout.replace(str(scratch), "~").replace(str(CHECKOUT), "~/moai-tui").rstrip()
         lines += [f"$ {command}", *(line.rstrip() for line in text.splitlines())]
     return "\n".join(lines)
 

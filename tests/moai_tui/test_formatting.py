@@ -79,7 +79,7 @@ def test_losses_say_what_is_no_number(value, shown):
 
 def test_rates_and_shares():
     assert text.rate_text(12401.4) == "12,401 tokens/s"
-    assert text.rate_text(3.14) == "3.1 tok/s"
+    assert text.rate_text(3.14) == "3.1 tokens/s"
     assert text.rate_text(None) == "–"
     assert text.byte_rate_text(31.2 * 2**20) == "31.2 MiB/s"
     assert text.percent_text(71.4) == "71%"

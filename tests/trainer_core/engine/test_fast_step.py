@@ -46,7 +46,7 @@ def test_it_learns_as_the_plain_way_does(
     like_a_card(40 * GIB)
     shared = {"steps": 8, "precision": "bf16", "micro_batch_size": None}
     plain = make_run("plain", numerics="plain", **shared)
-    fast = make_run("fast", **shared)
+    fast = make_run("fast", numerics="auto", **shared)
     assert main(plain) == 0
     assert main(fast) == 0
     expected, found = losses(read_events(plain, "step")), losses(read_events(fast, "step"))
@@ -70,9 +70,9 @@ def test_stepping_in_the_backward_pass_resumes_to_the_last_digit(
         "checkpoint": {"every_steps": 3},
         "sample": {"count": 0},
     }
-    straight = make_run("straight", steps=6, **shared)
+    straight = make_run("straight", numerics="auto", steps=6, **shared)
     assert main(straight) == 0
-    broken = make_run("broken", steps=6, **shared)
+    broken = make_run("broken", numerics="auto", steps=6, **shared)
     import shutil
 
     shutil.copytree(
@@ -90,7 +90,7 @@ def test_a_resumed_run_keeps_the_format_of_its_states(
 ) -> None:
     """More memory than the first attempt had must not change what the states are kept in."""
     like_a_card(1 << 20)
-    run = make_run(precision="bf16", steps=2, sample={"count": 0})
+    run = make_run(numerics="auto", precision="bf16", steps=2, sample={"count": 0})
     assert main(run) == 0
     (started,) = read_events(run, "run_started")
     assert any("states in 8 bits" in choice for choice in started["choices"])
@@ -126,10 +126,10 @@ def test_a_loss_that_is_no_number_moves_nothing() -> None:
 @pytest.mark.parametrize(
     ("changes", "world_size", "taken"),
     [
-        ({}, 1, True),
-        ({"numerics": "plain"}, 1, False),
-        ({"method": "lora"}, 1, False),
-        ({}, 2, False),
+        ({"numerics": "auto"}, 1, True),
+        ({}, 1, False),
+        ({"numerics": "auto", "method": "lora"}, 1, False),
+        ({"numerics": "auto"}, 2, False),
     ],
 )
 def test_who_takes_it(changes: dict[str, Any], world_size: int, taken: bool) -> None:
