@@ -4,7 +4,8 @@ Usage: python docs/refresh.py docs/tutorial.md
 
 A block fenced as `console` holds commands (`$ …`) and their output. Each is run by `sh` in a
 scratch folder with state, cache and locks of its own, in order; what stood below is replaced.
-The scratch folder is written as `~`, the checkout as `~/moai-tui`. Blocks fenced otherwise are left alone.
+The scratch folder is written as `~`, the checkout as `~/moai-tui`. Blocks fenced otherwise are
+left alone.
 """
 
 from __future__ import annotations
