@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 # One thread a process: the suite's processes share few cores, and spinning threads cost more
 # than they bring. Set before torch is imported anywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing is asked of a network that may not be there.
 os.environ["HF_HUB_OFFLINE"] = "1"
-# A caller under nohup, or a shell's background job, hands on ignored signals; what is tested
-# here is what a person's terminal sends.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def signals_of_a_terminal() -> None:
+    """Each test starts with HUP and INT as a person's terminal has them.
+
+    A caller under nohup or a shell's background job hands on ignored ones, and a test that ran a
+    supervisor in this process leaves them so.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
