@@ -34,6 +34,26 @@ def program(machine: Path, name: str, body: str) -> None:
     path.chmod(0o755)
 
 
+def working_python(machine: Path) -> Path:
+    """Put a python3 there whose environments write down what pip is told; return that file.
+
+    No torch can be imported in them.
+    """
+    log = machine / "pip.log"
+    fake = (
+        f'#!/bin/sh\ncase "$*" in *"-m pip"*) echo "$*" >>{log};; *"import torch"*) exit 1;; esac\n'
+    )
+    body = (
+        'case "$*" in *"-m venv"*) mkdir -p .venv/bin; '
+        f"printf '%s' '{fake}' >.venv/bin/python; chmod +x .venv/bin/python;; "
+        "*print*) echo 3.11;; esac"
+    )
+    for tool in ("mkdir", "chmod"):
+        (machine / "bin" / tool).symlink_to(shutil.which(tool) or "")
+    program(machine, "python3", body)
+    return log
+
+
 def prepare(machine: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", str(machine / ".ci" / "environment"), "run"],
@@ -92,18 +112,7 @@ def test_the_torch_build_follows_the_driver(
         pytest.skip("this machine has a driver")
     for name in files:
         program(machine, name, "exit 0")
-    log = machine / "pip.log"
-    fake = (
-        f'#!/bin/sh\ncase "$*" in *"-m pip"*) echo "$*" >>{log};; *"import torch"*) exit 1;; esac\n'
-    )
-    body = (
-        'case "$*" in *"-m venv"*) mkdir -p .venv/bin; '
-        f"printf '%s' '{fake}' >.venv/bin/python; chmod +x .venv/bin/python;; "
-        "*print*) echo 3.11;; esac"
-    )
-    for tool in ("mkdir", "chmod"):
-        (machine / "bin" / tool).symlink_to(shutil.which(tool) or "")
-    program(machine, "python3", body)
+    log = working_python(machine)
     done = prepare(machine)
     assert done.returncode == 0, done.stderr
     told = log.read_text()
@@ -126,16 +135,7 @@ def test_with_a_worker_of_its_own_only_the_core_is_installed(machine: Path) -> N
     (settings / "config.yaml").write_text(
         "theme: moai-dark\nworker:\n  python: /opt/t/bin/python\n"
     )
-    log = machine / "pip.log"
-    fake = f'#!/bin/sh\ncase "$*" in *"-m pip"*) echo "$*" >>{log};; esac\n'
-    body = (
-        'case "$*" in *"-m venv"*) mkdir -p .venv/bin; '
-        f"printf '%s' '{fake}' >.venv/bin/python; chmod +x .venv/bin/python;; "
-        "*print*) echo 3.11;; esac"
-    )
-    for tool in ("mkdir", "chmod"):
-        (machine / "bin" / tool).symlink_to(shutil.which(tool) or "")
-    program(machine, "python3", body)
+    log = working_python(machine)
     done = prepare(machine)
     assert done.returncode == 0, done.stderr
     assert "torch" not in log.read_text()
