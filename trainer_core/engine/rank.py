@@ -25,17 +25,7 @@ def main(run_folder: Path) -> int:
     user's mistake is one sentence in `training_ended` and code 2; any other failure is a
     traceback on stderr and code 1.
     """
-    from trainer_core.engine.memory import keep_freed_memory
-
-    keep_freed_memory()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would fill the log
-    # Before torch is loaded: threads that spin while they wait take the cores of other ranks.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Packed documents hardly ever repeat a shape: oneDNN's cache of 1,024 compiled products grows
-    # by 10 MiB a step at first (`tiny`: 667 MiB at its peak against 523) and is no faster.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
-    keep_compiled_kernels()
+    prepare_process()
     from trainer_core.engine.distributed import leave, read_world
     from trainer_core.engine.reporting import Reporter
     from trainer_core.engine.run_log import say
@@ -63,6 +53,21 @@ def main(run_folder: Path) -> int:
     reporter.sync()
     reporter.close()
     return code
+
+
+def prepare_process() -> None:
+    """Set this process up to train: its memory, threads and caches; before torch is loaded."""
+    from trainer_core.engine.memory import keep_freed_memory
+
+    keep_freed_memory()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would fill the log
+    # Before torch is loaded: threads that spin while they wait take the cores of other ranks.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Packed documents hardly ever repeat a shape: oneDNN's cache of 1,024 compiled products grows
+    # by 10 MiB a step at first (`tiny`: 667 MiB at its peak against 523) and is no faster.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+    keep_compiled_kernels()
 
 
 def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
