@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from moai_tui.commands.whole_number import whole_number
 from trainer_core.run.process import core_command, core_environment
 
 
@@ -44,7 +45,10 @@ def generate(
     raw: Annotated[
         bool, typer.Option("--raw", help="Do not wrap the prompt as the run was trained.")
     ] = False,
-    new_tokens: Annotated[int, typer.Option(help="Most tokens of an answer.")] = 256,
+    new_tokens: Annotated[
+        int,
+        typer.Option(parser=whole_number("--new-tokens", 1), help="Most tokens of an answer."),
+    ] = 256,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a prompt.")] = False,
 ) -> None:
     """Generate text; the prompt is wrapped as the run was trained."""

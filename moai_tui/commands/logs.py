@@ -11,6 +11,7 @@ import typer
 
 from moai_tui.commands.output import write_json, write_line
 from moai_tui.commands.show import Run
+from moai_tui.commands.whole_number import whole_number
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
 from trainer_core.run.directory import find_run
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     run: Run,
-    rank: Annotated[int, typer.Option(help="Which rank's log.")] = 0,
+    rank: Annotated[int, typer.Option(parser=whole_number("--rank"), help="Which rank's log.")] = 0,
     supervisor: Annotated[
         bool, typer.Option("--supervisor", help="The supervisor's log instead.")
     ] = False,

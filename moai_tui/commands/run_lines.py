@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from moai_tui.commands.output import write_line, write_pairs
 from moai_tui.formatting import (
@@ -147,12 +149,19 @@ def answer_text(answer: RequestAnswered) -> str:
     return f"The run {verb}{at}{said}." if answer.ok else f"Not done ({verb}){at}{said}."
 
 
+def change_text(before: Any, after: Any, text: Callable[[Any], str]) -> str:
+    """Return a number then and now; one number while there is only one, nothing without any."""
+    if after is None:
+        return ""
+    return text(after) if before in (None, after) else f"{text(before)} → {text(after)}"
+
+
 def write_end(summary: RunSummary) -> None:
     """Print how a run ended: state, losses, speed, where the model lies."""
-    before, after = summary.first_eval_loss, summary.eval_loss
-    evals = f"{loss_text(before)} → {loss_text(after)}" if after is not None else ""
-    if summary.first_bits_per_byte is not None and summary.bits_per_byte is not None:
-        evals += f" ({summary.first_bits_per_byte:.2f} → {summary.bits_per_byte:.2f} bits per byte)"
+    evals = change_text(summary.first_eval_loss, summary.eval_loss, loss_text)
+    bits = change_text(summary.first_bits_per_byte, summary.bits_per_byte, "{:.2f}".format)
+    if bits:
+        evals += f" ({bits} bits per byte)"
     run = show_line(summary.name or summary.id, 64)
     seconds = summary.elapsed_seconds
     rate = summary.tokens_per_second

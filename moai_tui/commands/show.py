@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from moai_tui.commands.output import write_json, write_pairs
-from moai_tui.commands.run_lines import run_label
+from moai_tui.commands.run_lines import change_text, run_label
 from moai_tui.commands.runs import state_text
 from moai_tui.formatting import (
     bytes_text,
@@ -46,7 +46,6 @@ def show(
 def _pairs(run: RunSummary) -> list[tuple[str, str]]:
     reason = f": {show_line(run.exit_reason, 500)}" if run.exit_reason else ""
     waits = f" ({show_line(run.waits_for, 300)})" if run.waits_for else ""
-    evals = f"{loss_text(run.first_eval_loss)} → {loss_text(run.eval_loss)}"
     memory = bytes_text(run.peak_memory_bytes)
     if run.predicted_memory_bytes:
         memory += f" (predicted {bytes_text(run.predicted_memory_bytes)})"
@@ -66,7 +65,7 @@ def _pairs(run: RunSummary) -> list[tuple[str, str]]:
         ("Started", clock_text(run.created)),
         ("Step", step),
         ("Train loss", loss_text(run.train_loss) if run.train_loss is not None else ""),
-        ("Eval loss", evals if run.eval_loss is not None else ""),
+        ("Eval loss", change_text(run.first_eval_loss, run.eval_loss, loss_text)),
         ("Speed", rate_text(run.tokens_per_second, "tokens") if known else ""),
         ("MFU", fraction_text(run.mfu) if run.mfu is not None else ""),
         ("Peak memory", memory if run.peak_memory_bytes else ""),

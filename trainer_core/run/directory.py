@@ -6,15 +6,13 @@ folder is the only state there is: any number of readers see the same run.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +24,21 @@ from trainer_core.durable import sync_folder, write_whole
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.folders import runs_root, state_root
 from trainer_core.foreign_text import show_line
+from trainer_core.run.check import check
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import dump_config, load_config
+from trainer_core.run.state_folder import (
+    forget,
+    names_locked,
+    remember,
+    remembered,
+    require_private,
+)
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-_NAMES_LOCK = "names.lock"
-_INDEX = "index"
+_TAG = re.compile(r"[\w][\w.:-]{0,63}")
+NOTES_LENGTH = 10_000
+"""Characters of notes that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,8 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     tags: tuple[str, ...] = ()
     notes: str = ""
+    choices: tuple[str, ...] = ()
+    """What was chosen before the start and why, `field value: reason` each."""
 
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +153,12 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
 
 
-def create_run(config: RunConfig) -> RunDirectory:
+def create_run(config: RunConfig, choices: tuple[str, ...] = ()) -> RunDirectory:
     """Make the folder of a new run, complete and flushed, with its full configuration.
+
+    Args:
+        config: With every default written out.
+        choices: What was chosen for it and why.
 
     Raises:
         ConfigError: If the name is taken.
@@ -153,15 +166,15 @@ def create_run(config: RunConfig) -> RunDirectory:
     """
     root = runs_root()
     try:
-        _private_folder(state_root())
+        require_private(state_root())
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _names_locked():
+        with names_locked():
             if config.name is not None and (holder := _holder_of(config.name)) is not None:
                 problem = f"run {holder.id} has this name"
                 raise ConfigError("name", config.name, "choose another name", problem)
-            directory = _write_folder(root, config)
+            directory = _write_folder(root, config, choices)
             if root != state_root() / "runs":
-                _remember(directory)
+                remember(directory.path)
     except OSError as error:
         raise UserError(
             f"{root}: the run folder cannot be written ({error.strerror}); "
@@ -173,7 +186,7 @@ def create_run(config: RunConfig) -> RunDirectory:
 def remove_run(directory: RunDirectory) -> None:
     """Take back a run that never started."""
     shutil.rmtree(directory.path, ignore_errors=True)
-    (state_root() / _INDEX / directory.id).unlink(missing_ok=True)
+    forget(directory.id)
 
 
 def run_directories() -> list[RunDirectory]:
@@ -186,7 +199,7 @@ def run_directories() -> list[RunDirectory]:
         except OSError:
             continue
         found.update({entry.name: Path(entry.path) for entry in entries})
-    for run_id, path in _remembered():
+    for run_id, path in remembered(_ID):
         found.setdefault(run_id, path)
     return [RunDirectory(found[run_id]) for run_id in sorted(found, reverse=True)]
 
@@ -224,6 +237,60 @@ def read_meta(directory: RunDirectory) -> RunMeta:
         return RunMeta(created=_time_of(directory.id))
 
 
+def write_meta(directory: RunDirectory, meta: RunMeta) -> None:
+    """Write what people say of a run, whole or not at all."""
+    write_whole(directory.meta_path, _yaml(msgspec.to_builtins(meta)))
+
+
+def change_meta(
+    directory: RunDirectory,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+    notes: str | None = None,
+) -> RunMeta:
+    """Give a run another name, tags or notes; what is None stays as it is.
+
+    Several may do so at once: each change is whole and none undoes another's field.
+
+    Args:
+        directory: The run, running or not.
+        name: New name; empty takes the name away.
+        tags: New tags, each one word; repeated ones count once.
+        notes: New notes, any text.
+
+    Raises:
+        ConfigError: A name that is taken or no name, a tag or notes that cannot be kept.
+        UserError: If the folder cannot be written.
+    """
+    if name:
+        wrong = [error for error in check(RunConfig(name=name)) if error.field == "name"]
+        if wrong:
+            raise wrong[0]
+    kept = None if tags is None else tuple(dict.fromkeys(map(_checked_tag, tags)))
+    if notes is not None and len(notes) > NOTES_LENGTH:
+        problem = f"these are {len(notes)} characters"
+        raise ConfigError("notes", notes[:20], f"write at most {NOTES_LENGTH}", problem)
+    try:
+        with names_locked():
+            if name and (holder := _holder_of(name)) is not None and holder.id != directory.id:
+                problem = f"run {holder.id} has this name"
+                raise ConfigError("name", name, "choose another name", problem)
+            meta = read_meta(directory)
+            changed = msgspec.structs.replace(
+                meta,
+                name=meta.name if name is None else name or None,
+                tags=meta.tags if kept is None else kept,
+                notes=meta.notes if notes is None else notes,
+            )
+            write_meta(directory, changed)
+    except OSError as error:
+        raise UserError(
+            f"{directory.path}: the run's name and notes cannot be written ({error.strerror})"
+        ) from error
+    return changed
+
+
 def read_exit(directory: RunDirectory) -> ExitRecord | None:
     """Return the exit record; None while there is none."""
     try:
@@ -242,7 +309,13 @@ def write_config(directory: RunDirectory, config: RunConfig) -> None:
     write_whole(directory.config_path, dump_config(config).encode())
 
 
-def _write_folder(root: Path, config: RunConfig) -> RunDirectory:
+def _checked_tag(tag: str) -> str:
+    if not _TAG.fullmatch(tag):
+        raise ConfigError("tags", tag, "use up to 64 letters, digits, '.', '_', ':' and '-'")
+    return tag
+
+
+def _write_folder(root: Path, config: RunConfig, choices: tuple[str, ...]) -> RunDirectory:
     now = time.time()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(3)}"
     aside = RunDirectory(root / f".new-{run_id}")
@@ -252,8 +325,8 @@ def _write_folder(root: Path, config: RunConfig) -> RunDirectory:
             folder.mkdir(mode=0o700)
         # The name stands in `meta.yaml` alone: the same file starts the run a second time.
         write_config(aside, msgspec.structs.replace(config, name=None))
-        meta = RunMeta(name=config.name, created=now, host=socket.gethostname())
-        write_whole(aside.meta_path, _yaml(msgspec.to_builtins(meta)))
+        meta = RunMeta(name=config.name, created=now, host=socket.gethostname(), choices=choices)
+        write_meta(aside, meta)
         final = RunDirectory(root / run_id)
         aside.path.rename(final.path)
     except BaseException:
@@ -265,55 +338,6 @@ def _write_folder(root: Path, config: RunConfig) -> RunDirectory:
 
 def _holder_of(name: str) -> RunDirectory | None:
     return next((run for run in run_directories() if read_meta(run).name == name), None)
-
-
-@contextmanager
-def _names_locked() -> Iterator[None]:
-    """Serialise naming: two launches of one name at once must not both get it."""
-    path = state_root() / _NAMES_LOCK
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise UserError(
-                f"{state_root()}: this file system has no file locks ({error.strerror}); "
-                "set MOAI_TUI_HOME to a folder on a local disk"
-            ) from error
-        yield
-    finally:
-        os.close(file)
-
-
-def _private_folder(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise UserError(
-            f"{path}: other users may write here; make it yours alone with `chmod 700 {path}`, "
-            "or set MOAI_TUI_HOME to another folder"
-        )
-
-
-def _remember(directory: RunDirectory) -> None:
-    index = state_root() / _INDEX
-    index.mkdir(mode=0o700, exist_ok=True)
-    write_whole(index / directory.id, os.fsencode(directory.path.absolute()))
-
-
-def _remembered() -> list[tuple[str, Path]]:
-    found = []
-    try:
-        entries = [
-            entry for entry in os.scandir(state_root() / _INDEX) if _ID.fullmatch(entry.name)
-        ]
-    except OSError:
-        return []
-    for entry in entries:
-        path = Path(os.fsdecode(Path(entry.path).read_bytes()))
-        if path.name == entry.name and path.is_dir():
-            found.append((entry.name, path))
-    return found
 
 
 def _time_of(run_id: str) -> float:

@@ -17,6 +17,7 @@ from trainer_core.accelerators.base import SIZE_NAMES
 from trainer_core.accelerators.binding import Waiting, bind
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
+from trainer_core.accelerators.sizes import size_from_text
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.folders import cache_root
 from trainer_core.foreign_text import show
@@ -185,7 +186,11 @@ def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
     bound = bind(inventory, device_count(config, inventory.devices), config.devices)
     devices = inventory.permitted if isinstance(bound, Waiting) else bound.devices
     require_usable(devices, worker_python(config))
-    return draft.ready
+    if config.size is None:
+        return draft.ready
+    # A size is shown with its memory everywhere; the user may have left it away.
+    label = size_from_text(config.size, inventory.devices).label
+    return msgspec.structs.replace(draft.ready, size=label)
 
 
 def _joined(config: RunConfig, report: DataReport | None, world_size: int) -> RunConfig:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from moai_tui.commands import output
-from moai_tui.commands.run_lines import RunLines, answer_text, write_end
+from moai_tui.commands.run_lines import RunLines, answer_text, change_text, write_end
 from trainer_core.run.events import (
     AnyEvent,
     CheckpointSaved,
@@ -174,3 +174,10 @@ def test_the_end_tells_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> No
         "/runs/x/model",
     ):
         assert words in text
+
+
+def test_a_first_number_alone_is_no_change() -> None:
+    assert change_text(7.69, 7.69, str) == "7.69"
+    assert change_text(None, 7.69, str) == "7.69"
+    assert change_text(7.69, 4.2, str) == "7.69 → 4.2"
+    assert change_text(7.69, None, str) == ""

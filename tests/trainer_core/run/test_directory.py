@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from trainer_core.run.config import RunConfig
 from trainer_core.run.directory import (
     ExitRecord,
     RunDirectory,
+    change_meta,
     create_run,
     find_run,
     read_exit,
@@ -104,14 +104,6 @@ def test_newest_run_comes_first(run_home: Path) -> None:
     assert [run.id[:4] + run.id[-1] for run in run_directories()] == ["2027b", "2026c", "2026a"]
 
 
-def test_a_state_root_open_to_others_is_refused(run_home: Path) -> None:
-    run_home.mkdir()
-    os.chmod(run_home, 0o777)
-    with pytest.raises(UserError, match="chmod 700"):
-        create_run(RunConfig())
-    assert not (run_home / "runs").exists()
-
-
 def test_a_folder_that_cannot_be_written_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,3 +127,28 @@ def test_the_exit_record_is_read_back(new_run: NewRun) -> None:
     record = read_exit(run)
     assert record is not None
     assert (record.state, record.exit_code, record.reason) == ("failed", 2, "why")
+
+
+def test_name_tags_and_notes_change_one_by_one_and_whole(new_run: NewRun) -> None:
+    run = new_run(name="first")
+    other = new_run(name="second")
+    created = read_meta(run).created
+    change_meta(run, tags=["good", "lora", "good"])
+    change_meta(run, notes="[red] \x1b]0;x: as it is\n")
+    change_meta(run, name="first")  # its own name is not taken
+    meta = read_meta(run)
+    assert (meta.name, meta.tags) == ("first", ("good", "lora"))
+    assert meta.notes == "[red] \x1b]0;x: as it is\n"
+    assert meta.created == created
+    for wrong in (
+        {"name": "second"},
+        {"name": "../up"},
+        {"name": "20260101-000000-abcdef"},
+        {"tags": ["two words"]},
+        {"notes": "x" * 10_001},
+    ):
+        with pytest.raises(ConfigError):
+            change_meta(run, **wrong)
+    assert read_meta(run) == meta
+    assert change_meta(other, name="").name is None
+    assert read_meta(other).name is None

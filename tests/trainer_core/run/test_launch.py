@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,7 +56,8 @@ def test_a_good_configuration_runs_and_its_file_is_full(
 
 
 def test_the_same_file_gives_the_same_configuration(quick_ranks: Path) -> None:
-    ready = prepared(RunConfig(steps=3))
+    ready = prepared(RunConfig(steps=3, size="small"))
+    assert re.fullmatch(r"Small\.\d+GB", ready.size or ""), "a size is shown with its memory"
     assert prepared(ready) == ready
 
 
