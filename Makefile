@@ -18,8 +18,9 @@ env:
 dev:
 	@sh .ci/environment dev
 
+# One thread a process and two processes: the tests train small models, in which threads only wait.
 test: dev check
-	$(BIN)/python -m pytest -q -m "not gpu" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu" -n 2 --dist worksteal $(ARGS)
 
 check: dev
 	$(BIN)/ruff check .
