@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from textual import on
 from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.signal import Signal
 
-from moai_tui import terminal, theming
+from moai_tui import looks, terminal, theming
+from moai_tui.line_filters import AsciiFilter, ColourlessFilter, filters_for
 from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
@@ -51,6 +55,10 @@ REPAINT_SECONDS = 0.45
 
 
 CLOCK_SECONDS = 0.5
+
+
+KEY_WORDS = {"⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "right"}
+"""Textual's signs for keys, and what we call them."""
 
 
 class MoaiApp(App[int]):
@@ -99,6 +107,9 @@ class MoaiApp(App[int]):
         self._frames = terminal.FrameDiff()
         self._published: dict[str, float] = {}
         self._waiting: dict[str, Callable[[], None]] = {}
+        self._ascii = None if looks.unicode_wanted() else AsciiFilter()
+        self._plain = looks.colour_count() == 0
+        self._colourless: dict[str, LineFilter] = {}
 
     def get_default_screen(self) -> Screen[Any]:
         """The home screen lies under every other one."""
@@ -115,6 +126,19 @@ class MoaiApp(App[int]):
         """
         stack = self._screen_stack
         return super()._background_screens if stack and stack[-1].is_modal else []
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Draw with what the terminal has: ASCII alone, no colours."""
+        colourless = None
+        if self._plain:
+            behind = self.current_theme.background or "black"
+            colourless = self._colourless.setdefault(behind, ColourlessFilter(behind))
+        return filters_for(super().get_line_filters(), self._ascii, colourless)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Name keys in words, as the last line of each screen does."""
+        shown = super().get_key_display(binding)
+        return KEY_WORDS.get(shown) or re.sub(r"^\^(?=.)", "ctrl+", shown)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give our own variables a colour in themes that do not know them."""
@@ -228,33 +252,16 @@ class MoaiApp(App[int]):
 
     # Wishes: live takes them up, its answers come back as facts.
 
-    def on_catalog_wanted(self, message: CatalogWanted) -> None:
-        """Ask what models and datasets there are."""
-        self._wish(message)
-
-    def on_plan_wanted(self, message: PlanWanted) -> None:
-        """Ask for the verdict."""
-        self._wish(message)
-
-    def on_data_wanted(self, message: DataWanted) -> None:
-        """Ask for the report."""
-        self._wish(message)
-
-    def on_launch_requested(self, message: LaunchRequested) -> None:
-        """Ask for the start."""
-        self._wish(message)
-
-    def on_stop_requested(self, message: StopRequested) -> None:
-        """Ask for the stop."""
-        self._wish(message)
-
-    def on_resume_requested(self, message: ResumeRequested) -> None:
-        """Ask for the resume."""
-        self._wish(message)
-
-    def on_runs_wanted(self, message: RunsWanted) -> None:
-        """Read the runs while a list of them is on screen."""
-        self._wish(message)
+    @on(CatalogWanted)
+    @on(PlanWanted)
+    @on(DataWanted)
+    @on(LaunchRequested)
+    @on(StopRequested)
+    @on(ResumeRequested)
+    @on(RunsWanted)
+    def _wish(self, message: Message) -> None:
+        if self._live is not None:
+            self._live.wish(message)
 
     def on_follow_wanted(self, message: FollowWanted) -> None:
         """Follow another run, or none."""
@@ -263,10 +270,6 @@ class MoaiApp(App[int]):
         if self.newest.run is not None and self.newest.run.run_id != message.run_id:
             self.newest.run = None
         self._wish(message)
-
-    def _wish(self, message: Message) -> None:
-        if self._live is not None:
-            self._live.wish(message)
 
     # What screens may call.
 
@@ -365,12 +368,12 @@ class MoaiApp(App[int]):
         for theme in found.themes:
             self.register_theme(theme)
         known = {theme.name for theme in found.themes}
-        if self.settings.theme in self.available_themes:
-            self.theme = self.settings.theme
-        else:
+        wanted = self.settings.theme
+        if wanted not in (*self.available_themes, theming.FITTING):
             names = ", ".join(sorted(known))
-            self.say(f"There is no theme {self.settings.theme}; known are {names}.", ok=False)
-            self.theme = theming.DEFAULT_THEME
+            self.say(f"There is no theme {wanted}; known are {names}.", ok=False)
+            wanted = theming.FITTING
+        self.theme = looks.fitting_theme() if wanted == theming.FITTING else wanted
 
 
 def main(run: str | None = None) -> int:

@@ -21,8 +21,8 @@ from trainer_core.folders import config_root
 class Settings:
     """Everything a user may settle for good."""
 
-    theme: str = "moai-dark"
-    """Name of a built-in or user theme."""
+    theme: str = "auto"
+    """Name of a built-in or user theme; `auto` is the one that suits the terminal."""
     refresh_seconds: float = 1.0
     """Time between two readings of the accelerators, at least 0.5."""
     runs_folder: str | None = None

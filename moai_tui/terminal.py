@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from moai_tui import looks
+
 if TYPE_CHECKING:
     from rich.console import Console
     from textual.geometry import Size
@@ -45,12 +47,13 @@ def is_usable() -> bool:
 def first_frame(size: tuple[int, int], place: str) -> str:
     """Return the first picture as raw ANSI, without colours: those are the theme's."""
     width, height = size
+    rule, more = ("─", "…") if looks.unicode_wanted() else ("-", "...")
     lines = {1: f"{BOLD} moai-tui{PLAIN}  {place}"[: width + 8]}
     if width >= 60 and height >= 16 and not place.startswith("run "):
         lines[3] = f" {BOLD}Accelerators{PLAIN}"
         lines[4] = f" {DIM}{'  '.join(HEADS)[: width - 2]}{PLAIN}"
-        lines[5] = f" {DIM}{'─' * (width - 2)}{PLAIN}"
-        lines[6] = f" {DIM}reading accelerators …{PLAIN}"
+        lines[5] = f" {DIM}{rule * (width - 2)}{PLAIN}"
+        lines[6] = f" {DIM}reading accelerators {more}{PLAIN}"
     return ENTER + "".join(f"\x1b[{row};1H{line}" for row, line in lines.items())
 
 

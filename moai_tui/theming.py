@@ -19,7 +19,8 @@ from trainer_core.folders import data_root
 if TYPE_CHECKING:
     from textual.theme import Theme
 
-DEFAULT_THEME = "moai-dark"
+FITTING = "auto"
+"""Instead of a theme's name: the one that suits the terminal (`looks.fitting_theme`)."""
 
 BLENDS = {"muted": 0.62, "faint": 0.32}
 """Our own two greys: so much of the foreground over the background. Textual's own

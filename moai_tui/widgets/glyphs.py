@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import locale
-import os
 from dataclasses import dataclass
+
+from moai_tui.looks import unicode_wanted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,15 +101,4 @@ ASCII = Glyphs(
 
 def glyphs() -> Glyphs:
     """Return the signs this terminal can show, by its locale."""
-    return UNICODE if unicode_wanted(dict(os.environ)) else ASCII
-
-
-def unicode_wanted(environ: dict[str, str]) -> bool:
-    """Tell whether the locale says UTF-8 and the terminal is not the bare Linux console."""
-    if environ.get("TERM") in {"linux", "dumb"}:
-        return False
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        value = environ.get(name)
-        if value:
-            return "utf" in value.lower()
-    return "utf" in (locale.getpreferredencoding(False) or "").lower()
+    return UNICODE if unicode_wanted() else ASCII

@@ -7,21 +7,7 @@ from dataclasses import asdict
 import pytest
 from rich.cells import cell_len
 
-from moai_tui.widgets.glyphs import ASCII, UNICODE, Glyphs, glyphs, unicode_wanted
-
-
-@pytest.mark.parametrize(
-    ("environ", "wanted"),
-    [
-        ({"LANG": "en_US.UTF-8"}, True),
-        ({"LANG": "C.utf8", "TERM": "xterm-256color"}, True),
-        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
-        ({"LANG": "C.UTF-8", "TERM": "linux"}, False),
-        ({"LANG": "de_DE.ISO-8859-1"}, False),
-    ],
-)
-def test_the_locale_decides(environ: dict[str, str], wanted: bool) -> None:
-    assert unicode_wanted(environ) is wanted
+from moai_tui.widgets.glyphs import ASCII, UNICODE, Glyphs, glyphs
 
 
 def test_glyphs_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
