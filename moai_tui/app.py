@@ -26,27 +26,22 @@ from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
     CatalogRead,
-    CatalogWanted,
     DataReady,
-    DataWanted,
     FollowWanted,
+    FormFilled,
     LaunchEnded,
-    LaunchRequested,
     PlanReady,
-    PlanWanted,
-    ResumeRequested,
     RunsListed,
-    RunsWanted,
+    RunsToCompareRead,
     RunUpdated,
-    StopRequested,
     TroubleMet,
+    Wish,
+    WordsRead,
 )
 from moai_tui.settings import Settings
 from moai_tui.signals import Newest
 
 if TYPE_CHECKING:
-    from textual.message import Message
-
     from moai_tui.live import Facts
     from trainer_core.run.config import RunConfig
 
@@ -102,6 +97,8 @@ class MoaiApp(App[int]):
         self.data_signal: Signal[DataReady] = Signal(self, "data")
         self.catalog_signal: Signal[CatalogRead] = Signal(self, "catalog")
         self.action_signal: Signal[ActionEnded | LaunchEnded] = Signal(self, "action")
+        self.compared_signal: Signal[RunsToCompareRead] = Signal(self, "compared")
+        self.words_signal: Signal[WordsRead] = Signal(self, "words")
         self.clock_signal: Signal[float] = Signal(self, "clock")
         self._live, self._first_run = live, run
         self._frames = terminal.FrameDiff()
@@ -230,6 +227,21 @@ class MoaiApp(App[int]):
         self.newest.catalog = message
         self.catalog_signal.publish(message)
 
+    def on_runs_to_compare_read(self, message: RunsToCompareRead) -> None:
+        """Hand the runs on."""
+        self.compared_signal.publish(message)
+
+    def on_words_read(self, message: WordsRead) -> None:
+        """Hand the words on."""
+        self.words_signal.publish(message)
+
+    def on_form_filled(self, message: FormFilled) -> None:
+        """Open the form as that run was started."""
+        if message.config is not None:
+            self.open_form(message.config)
+        else:
+            self.say(message.problem or "This run cannot be read.", ok=False)
+
     def on_trouble_met(self, message: TroubleMet) -> None:
         """Say what of the dashboard's own does not work."""
         self.say(message.text, ok=False)
@@ -252,24 +264,17 @@ class MoaiApp(App[int]):
 
     # Wishes: live takes them up, its answers come back as facts.
 
-    @on(CatalogWanted)
-    @on(PlanWanted)
-    @on(DataWanted)
-    @on(LaunchRequested)
-    @on(StopRequested)
-    @on(ResumeRequested)
-    @on(RunsWanted)
-    def _wish(self, message: Message) -> None:
+    @on(Wish)
+    def _wish(self, message: Wish) -> None:
         if self._live is not None:
             self._live.wish(message)
 
     def on_follow_wanted(self, message: FollowWanted) -> None:
-        """Follow another run, or none."""
+        """Know which run is meant; like every wish it is then handed on."""
         if message.run_id is not None:
             self.newest.visited = message.run_id
         if self.newest.run is not None and self.newest.run.run_id != message.run_id:
             self.newest.run = None
-        self._wish(message)
 
     # What screens may call.
 
@@ -297,7 +302,7 @@ class MoaiApp(App[int]):
         followed = hasattr(self.screen, "run_id")
         popped = super().pop_screen()
         if followed and not any(hasattr(screen, "run_id") for screen in self.screen_stack):
-            self.on_follow_wanted(FollowWanted(None))
+            self.post_message(FollowWanted(None))
         return popped
 
     def say(self, text: str, *, ok: bool = True) -> None:

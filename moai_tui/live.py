@@ -6,7 +6,6 @@ a dead thread. Threads are daemons: leaving the dashboard waits for nobody.
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from textual.message import Message
 
-from moai_tui import core_calls
+from moai_tui import core_calls, run_calls
 from moai_tui.device_reader import DeviceReader
 from moai_tui.messages import (
     AcceleratorsRead,
@@ -29,15 +28,16 @@ from moai_tui.messages import (
     RunsListed,
     RunsWanted,
     RunUpdated,
+    RunWish,
     StopRequested,
     TroubleMet,
 )
 
 if TYPE_CHECKING:
     from trainer_core.run.config import RunConfig
+    from trainer_core.run.data_worker import DataWorker
     from trainer_core.run.summary import RunSummary
 
-Post = Callable[[Message], object]
 Wanted = TypeVar("Wanted")
 
 RUNS_SECONDS = 1.0
@@ -127,7 +127,7 @@ class Live:
         self._follow_changed = threading.Event()
         self._draft: RunConfig | None = None
         self._reports: dict[bytes, DataReady] = {}
-        self._data_process: subprocess.Popen[bytes] | None = None
+        self._data_worker: DataWorker | None = None
         self._reader = DeviceReader(refresh_seconds)
         self._planner: Newest[RunConfig] | None = None
         self._data: Newest[RunConfig] | None = None
@@ -177,11 +177,13 @@ class Live:
                 self._catalog = self._catalog or Newest("catalog", self._answer_catalog, self._say)
                 self._catalog.ask(message)
             case LaunchRequested():
-                self._act(partial(core_calls.launch_answer, message.config))
+                self._act(partial(core_calls.launch_answer, message.config, self._post))
             case StopRequested():
                 self._act(partial(core_calls.stop_answer, message.run_id))
             case ResumeRequested():
                 self._act(partial(core_calls.resume_answer, message.run_id))
+            case RunWish():
+                self._act(partial(run_calls.carry_out, message))
             case _:
                 raise AssertionError(f"no wish: {message!r}")
 
@@ -296,24 +298,26 @@ class Live:
 
     def _ask_worker(self, draft: RunConfig) -> DataReady | None:
         """Return the worker's answer; None when something newer is wanted."""
+        from trainer_core.run.data_worker import DataWorker
+
         try:
-            self._data_process = core_calls.start_data_report(draft)
+            self._data_worker = worker = DataWorker(draft)
             if self._newer_data_wanted():
                 self._kill_data()
-            answer = core_calls.data_answer(draft, self._data_process)
+            answer = core_calls.data_answer(worker, draft, self._post)
         except Exception as error:  # the outermost line of the data thread
             answer = DataReady(draft, None, core_calls.sentence(error, "The data cannot be read"))
         finally:
-            self._data_process = None
+            self._data_worker = None
         return None if self._newer_data_wanted() else answer
 
     def _newer_data_wanted(self) -> bool:
         return self._data is not None and self._data.superseded
 
     def _kill_data(self) -> None:
-        process = self._data_process
-        if process is not None and process.poll() is None:
-            process.kill()
+        worker = self._data_worker
+        if worker is not None:
+            worker.kill()
 
 
 def _nowhere(message: Message) -> None:

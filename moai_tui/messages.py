@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # types only: loading them all costs a tenth of the start
     from trainer_core.plan.types import Verdict
     from trainer_core.run.catalog import DatasetEntry, ModelEntry
     from trainer_core.run.config import RunConfig
+    from trainer_core.run.control import Action
     from trainer_core.run.data_report import DataReport
+    from trainer_core.run.data_worker import Download
     from trainer_core.run.summary import RunSummary
     from trainer_core.run.view import RunView
 
@@ -72,22 +74,30 @@ class TroubleMet(Message):
     text: str
 
 
+class Wish(Message):
+    """What a screen wants; the app hands every one of them to `live`."""
+
+
+class RunWish(Wish):
+    """A wish about runs that takes time: carried out by `run_calls`, in a thread of its own."""
+
+
 @dataclass
-class RunsWanted(Message):
+class RunsWanted(Wish):
     """A list of runs came on screen, or left it."""
 
     visible: bool
 
 
 @dataclass
-class FollowWanted(Message):
+class FollowWanted(Wish):
     """A screen shows this run and wants its events; None stops following."""
 
     run_id: str | None
 
 
 @dataclass
-class PlanWanted(Message):
+class PlanWanted(Wish):
     """The form changed: what would it take?"""
 
     draft: RunConfig
@@ -112,7 +122,7 @@ class PlanReady(Message):
 
 
 @dataclass
-class DataWanted(Message):
+class DataWanted(Wish):
     """The form chose a dataset (or what shapes its rows): what would the model see?"""
 
     draft: RunConfig
@@ -125,14 +135,18 @@ class DataReady(Message):
     draft: RunConfig
     report: DataReport | None
     problem: str | None = None
+    download: Download | None = None
+    """How far the dataset's download is; then report and problem are still to come."""
 
     def can_replace(self, message: Message) -> bool:
-        """Newest draft wins."""
-        return isinstance(message, DataReady)
+        """Newest draft wins; how far a download is never takes the place of an answer."""
+        return isinstance(message, DataReady) and (
+            self.download is None or message.download is not None
+        )
 
 
 @dataclass
-class CatalogWanted(Message):
+class CatalogWanted(Wish):
     """The form opened: which models and datasets are there?"""
 
     model_folders: tuple[str, ...] = ()
@@ -150,7 +164,7 @@ class CatalogRead(Message):
 
 
 @dataclass
-class LaunchRequested(Message):
+class LaunchRequested(Wish):
     """The user pressed start on a valid form."""
 
     config: RunConfig
@@ -165,14 +179,14 @@ class LaunchEnded(Message):
 
 
 @dataclass
-class StopRequested(Message):
+class StopRequested(Wish):
     """The user confirmed stopping a run."""
 
     run_id: str
 
 
 @dataclass
-class ResumeRequested(Message):
+class ResumeRequested(Wish):
     """The user wants a stopped, failed or lost run to go on."""
 
     run_id: str
@@ -185,3 +199,102 @@ class ActionEnded(Message):
     run_id: str
     text: str
     ok: bool
+
+
+@dataclass
+class ControlRequested(RunWish):
+    """The user wants something of a living run: `pause`, `resume`, `save`, `set` or `extend`."""
+
+    run_id: str
+    action: Action
+    arguments: tuple[tuple[str, float | int], ...] = ()
+    """(name, value) pairs, as `run.control.send_request` takes them."""
+
+
+@dataclass
+class RunsToCompareWanted(RunWish):
+    """A chart wants the whole of these runs; the first one is compared with the rest."""
+
+    run_ids: tuple[str, ...]
+
+
+@dataclass
+class ReadRun:
+    """One run as a comparison needs it."""
+
+    summary: RunSummary
+    view: RunView
+    config: RunConfig
+
+
+@dataclass
+class RunsToCompareRead(Message):
+    """The runs of the newest `RunsToCompareWanted`, in its order; unreadable ones left out."""
+
+    runs: tuple[ReadRun, ...]
+    wanted: tuple[str, ...]
+    problem: str | None = None
+    """Why a run is missing, one sentence."""
+
+
+@dataclass
+class FormWanted(RunWish):
+    """The user wants the form filled from this run."""
+
+    run_id: str
+
+
+@dataclass
+class FormFilled(Message):
+    """The configuration to fill the form from, or one sentence why there is none."""
+
+    run_id: str
+    config: RunConfig | None
+    problem: str | None = None
+
+
+@dataclass
+class WordsChanged(RunWish):
+    """The user named a run, tagged it or wrote a note."""
+
+    run_id: str
+    name: str
+    tags: tuple[str, ...]
+    notes: str
+
+
+@dataclass
+class TrashWanted(RunWish):
+    """The user confirmed that these runs go into the trash."""
+
+    folders: tuple[str, ...]
+    """Absolute paths of their run folders."""
+
+
+@dataclass
+class RestoreWanted(RunWish):
+    """The user wants back what went into the trash last."""
+
+    folders: tuple[str, ...]
+    """Where the run folders stood."""
+
+
+@dataclass
+class WordsWanted(RunWish):
+    """A dialog wants the name, tags and notes of a run, and what its folder holds."""
+
+    run_id: str
+
+
+@dataclass
+class WordsRead(Message):
+    """What people say of a run, and what would be lost with it."""
+
+    run_id: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    folder_bytes: int = 0
+    """On disk, as files are long."""
+    checkpoints: int = 0
+    has_model: bool = False

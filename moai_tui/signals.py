@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         LaunchEnded,
         PlanReady,
         RunsListed,
+        RunsToCompareRead,
         RunUpdated,
+        WordsRead,
     )
     from moai_tui.settings import Settings
     from trainer_core.run.config import RunConfig
@@ -53,6 +55,8 @@ class Dashboard(Protocol):
     data_signal: Signal[DataReady]
     catalog_signal: Signal[CatalogRead]
     action_signal: Signal[ActionEnded | LaunchEnded]
+    compared_signal: Signal[RunsToCompareRead]
+    words_signal: Signal[WordsRead]
     clock_signal: Signal[float]
     """Unix time, twice a second, for ages and running times; never for numbers of a run."""
     newest: Newest
