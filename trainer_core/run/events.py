@@ -12,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 PhaseName = Literal[
+    "importing",
+    "connecting",
     "downloading",
     "checking data",
     "tokenizing",
@@ -216,6 +218,8 @@ class RequestAnswered(Event, frozen=True, kw_only=True, tag="request_answered"):
     ok: bool
     step: int | None = None
     text: str = ""
+    settled: dict[str, Any] = {}
+    """Numbers that hold from this step on, e.g. `learning_rate` or `total_steps`."""
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from msgspec.structs import replace as replace_struct
+
 from trainer_core.run.curve import Curve
 from trainer_core.run.events import (
     AnyEvent,
@@ -149,12 +151,18 @@ class RunView:
             case Notice():
                 self._apply_notice(event)
             case RequestAnswered():
-                self.answers.append(event)
+                self._apply_answer(event)
             case TrainingEnded():
                 self.training_ended = event
                 self._close_phase(event.time)
             case _:
                 self._apply_supervisor(event)
+
+    def _apply_answer(self, event: RequestAnswered) -> None:
+        self.answers.append(event)
+        total = event.settled.get("total_steps")
+        if self.started is not None and isinstance(total, int):
+            self.started = replace_struct(self.started, total_steps=total)
 
     def _apply_notice(self, event: Notice) -> None:
         self.notices = [*self.notices[-NOTICES_KEPT + 1 :], event]

@@ -12,6 +12,7 @@ from trainer_core.run.events import (
     Notice,
     Phase,
     Queued,
+    RequestAnswered,
     Restarted,
     RunEnded,
     RunStarted,
@@ -178,3 +179,13 @@ def test_the_probed_peak_is_kept() -> None:
     assert view_of(started()).probed_memory_bytes is None
     view = view_of(started(), MemoryProbed(probed_memory_bytes=900, predicted_memory_bytes=1000))
     assert view.probed_memory_bytes == 900
+
+
+def test_an_extended_run_has_its_new_length() -> None:
+    answer = RequestAnswered(
+        request_id="1", action="extend", ok=True, step=2, settled={"total_steps": 30}
+    )
+    view = view_of(started(), step(1), step(2), answer)
+    assert view.started is not None
+    assert view.started.total_steps == 30
+    assert view.eta_seconds == pytest.approx(28 * 0.5)
