@@ -13,6 +13,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,6 +28,9 @@ SYNC_SECONDS = 1.0
 TAIL_BYTES = 256 * 1024
 """How far back a new writer looks for the last whole row."""
 READ_BYTES = 4 * 2**20
+EVENT_FILES = ("supervisor.jsonl", "events.jsonl")
+MARK_BYTES = 512
+"""Bytes at each end that tell one log from another: times and numbers of a row or two."""
 
 _encode = msgspec.json.Encoder().encode
 _types = {event.__struct_config__.tag for event in get_args(AnyEvent)}
@@ -152,13 +156,51 @@ class EventWriter:
                 self.sync()
 
 
+class StreamMark(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a reader stood in one file, with what tells that it is the same file still."""
+
+    name: str
+    offset: int
+    """Bytes of whole rows read."""
+    first: bytes
+    """The file's first bytes, at most `MARK_BYTES`."""
+    last: bytes
+    """The bytes before `offset`, at most `MARK_BYTES`."""
+    changed: int | None
+    """When a file that was read to its end had changed last, in nanoseconds; None otherwise."""
+    newest: float
+    expected_seq: int
+    bad_rows: int
+    unknown_rows: int
+    missing_rows: int
+
+    def stands(self, run_folder: Path) -> bool:
+        """Say whether the file still begins as it did and has the same bytes up to the mark."""
+        path = run_folder / self.name
+        if (self.first, self.last) != _bytes_around(path, self.offset):
+            return False
+        return self.changed in (None, _changed(path, self.offset)) or _size(path) > self.offset
+
+
 class EventReader:
     """Follows both files of a run folder from where it stopped last time."""
 
-    def __init__(self, run_folder: Path) -> None:
-        self._streams = tuple(
-            _Stream(run_folder / name) for name in ("supervisor.jsonl", "events.jsonl")
-        )
+    def __init__(self, run_folder: Path, marks: Sequence[StreamMark] = ()) -> None:
+        """Begin at the first event, or where an earlier reader stood when it gave its marks."""
+        self._streams = tuple(_Stream(run_folder / name) for name in EVENT_FILES)
+        for stream in self._streams:
+            for mark in marks:
+                if mark.name == stream.path.name:
+                    stream.go_on_from(mark)
+
+    def marks(self) -> tuple[StreamMark, ...]:
+        """Return where this reader stands in each file; only when it is not `behind`."""
+        return tuple(stream.mark() for stream in self._streams)
+
+    @property
+    def offset(self) -> int:
+        """Bytes read of both files together."""
+        return sum(stream.offset for stream in self._streams)
 
     def read_new(self, limit_bytes: int | None = None) -> list[AnyEvent]:
         """Return the events since the last call, both files merged by time.
@@ -209,6 +251,27 @@ class _Stream:
         self.bad_rows = self.unknown_rows = self.missing_rows = 0
         self.expected_seq = 0
 
+    def mark(self) -> StreamMark:
+        offset = self.offset - len(self.torn)
+        first, last = _bytes_around(self.path, offset)
+        return StreamMark(
+            name=self.path.name,
+            offset=offset,
+            first=first,
+            last=last,
+            changed=_changed(self.path, offset),
+            newest=self.newest,
+            expected_seq=self.expected_seq,
+            bad_rows=self.bad_rows,
+            unknown_rows=self.unknown_rows,
+            missing_rows=self.missing_rows,
+        )
+
+    def go_on_from(self, mark: StreamMark) -> None:
+        self.offset, self.newest, self.expected_seq = mark.offset, mark.newest, mark.expected_seq
+        self.bad_rows, self.unknown_rows = mark.bad_rows, mark.unknown_rows
+        self.missing_rows = mark.missing_rows
+
     def read(self, limit_bytes: int | None) -> None:
         read = 0
         self.behind = False
@@ -243,15 +306,16 @@ class _Stream:
                 self._decode_row(line)
 
     def _take_in(self, events: list[AnyEvent]) -> None:
-        newest, expected = self.newest, self.expected_seq
+        newest, expected, times = self.newest, self.expected_seq, self.times
         for event in events:  # written out: a call for each event doubled the time of a read
             seq = event.seq
             if seq:
                 if seq > expected > 0:
                     self.missing_rows += seq - expected
                 expected = seq + 1
-            newest = max(newest, event.time)
-            self.times.append(newest)
+            if event.time > newest:  # noqa: PLR1730  # max() is a call too
+                newest = event.time
+            times.append(newest)
         self.events += events
         self.newest, self.expected_seq = newest, expected
 
@@ -291,6 +355,33 @@ def _merged(
         merged.append(event)
         start = place
     return merged + events[start:]
+
+
+def _bytes_around(path: Path, offset: int) -> tuple[bytes, bytes]:
+    """Return the first bytes of a file and those before `offset`; empty where there are none."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(min(MARK_BYTES, offset))
+            file.seek(max(0, offset - MARK_BYTES))
+            return first, file.read(min(MARK_BYTES, offset))
+    except OSError:
+        return b"", b""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _changed(path: Path, size: int) -> int | None:
+    """Return when a file of this size changed last; None where its size is another by now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns if found.st_size == size else None
 
 
 def _ends_torn(path: Path) -> bool:

@@ -94,7 +94,7 @@ class MemoryProbed(Event, frozen=True, kw_only=True, tag="memory_probed"):
     seconds: float = 0.0
 
 
-class Step(Event, frozen=True, kw_only=True, tag="step"):
+class Step(Event, frozen=True, kw_only=True, tag="step", gc=False):
     """One optimizer step."""
 
     step: int

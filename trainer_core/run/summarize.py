@@ -20,7 +20,7 @@ from trainer_core.run.directory import (
     read_meta,
     run_directories,
 )
-from trainer_core.run.event_log import EventReader
+from trainer_core.run.history import RunHistory
 from trainer_core.run.identity import boot_id, lock_holder
 from trainer_core.run.process import liveness
 from trainer_core.run.summary import RunSummary
@@ -34,12 +34,11 @@ ENDED_STATES = ("paused", "stopped", "finished", "failed", "lost")
 
 
 def read_view(directory: RunDirectory) -> RunView:
-    """Fold every event of a run; for a run of a million steps this takes seconds."""
-    view = RunView()
-    reader = EventReader(directory.path)
-    for event in reader.read_new():
-        view.apply(event)
-    return view
+    """Fold every event of a run; of a long one the index knows most already."""
+    history = RunHistory(directory.path)
+    history.catch_up()
+    history.save_index()
+    return history.view
 
 
 def summarize(directory: RunDirectory, view: RunView | None = None) -> RunSummary:

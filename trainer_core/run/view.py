@@ -6,8 +6,10 @@ Pure: feed it events in the order the reader gives them; it reads no file and no
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace as replace_struct
 
@@ -37,8 +39,20 @@ SMOOTHING = 0.9
 SMOOTHING_START = 5
 """After n losses the past weighs n / (n + 5): a short run's line does not lag behind its dots."""
 
+SMOOTHING_FULL = 45
+"""From this many losses on the past has its largest weight: 45 / (45 + 5)."""
+
+LOSS_BUCKETS = 1024
+"""Twice what other curves keep: one zooms into the loss. A redraw takes 1.2 ms at a million steps
+(two Zen 3 cores, 24 November 2026)."""
+
 NOTICES_KEPT = 200
 MARKS_KEPT = 1000
+
+AtStep = TypeVar("AtStep", Eval, Sample)
+
+
+MarkKind = Literal["checkpoint", "resumed", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class Mark:
     """Something that happened at a step, to be marked on a curve."""
 
     step: int
-    kind: Literal["checkpoint", "resumed", "warning", "error"]
+    kind: MarkKind
     text: str
 
 
@@ -79,8 +93,8 @@ class RunView:
     """What the run does now; None once it has ended."""
     step: Step | None = None
     """Newest step."""
-    loss: Curve = field(default_factory=Curve)
-    smoothed_loss: Curve = field(default_factory=Curve)
+    loss: Curve = field(default_factory=partial(Curve, LOSS_BUCKETS))
+    smoothed_loss: Curve = field(default_factory=partial(Curve, LOSS_BUCKETS))
     eval_loss: Curve = field(default_factory=Curve)
     learning_rate: Curve = field(default_factory=Curve)
     grad_norm: Curve = field(default_factory=Curve)
@@ -111,8 +125,26 @@ class RunView:
     peak_memory_bytes: int | None = None
     probed_memory_bytes: int | None = None
     """Peak of the longest micro-batch, measured before step 1."""
-    _smooth: float = 0.0
-    _smoothed_losses: int = 0
+    newest_smoothed: float = 0.0
+    smoothed_losses: int = 0
+    """Losses that `newest_smoothed` stands on."""
+
+    def apply_all(self, events: Iterable[AnyEvent]) -> None:
+        """Fold many events in: the same as each alone, at a tenth of the cost for steps."""
+        steps: list[Step] = []
+        last, attempt = 0, 0
+        for event in events:  # no calls in here: they were half of the time of a long run
+            if type(event) is Step:
+                if event.step <= last or event.attempt != attempt:
+                    self._apply_steps(steps)
+                    steps, attempt = [], event.attempt
+                last = event.step
+                steps.append(event)
+            else:
+                self._apply_steps(steps)
+                steps = []
+                self.apply(event)
+        self._apply_steps(steps)
 
     def apply(self, event: AnyEvent) -> None:
         """Fold one event in."""
@@ -128,10 +160,12 @@ class RunView:
             case Phase():
                 self._apply_phase(event)
             case Eval():
-                self.evals = [seen for seen in self.evals if seen.step < event.step] + [event]
+                self.evals = _before(self.evals, event.step)
+                self.evals.append(event)
                 self.eval_loss.append(event.step, float(event.eval_loss))
             case Sample():
-                self.samples = [seen for seen in self.samples if seen.step < event.step] + [event]
+                self.samples = _before(self.samples, event.step)
+                self.samples.append(event)
             case _:
                 self._apply_rest(event)
 
@@ -143,7 +177,7 @@ class RunView:
                     self._resume_from(event.resumed_from_step)
             case CheckpointSaved():
                 self.checkpoints.append(event)
-                self.marks.append(Mark(event.step, "checkpoint", event.path))
+                self._mark(event.step, "checkpoint", event.path)
             case ModelSaved():
                 self.model = event
             case MemoryProbed():
@@ -168,7 +202,10 @@ class RunView:
         self.notices = [*self.notices[-NOTICES_KEPT + 1 :], event]
         if event.level != "info":
             step = self.step.step if self.step else 0
-            self.marks = [*self.marks[-MARKS_KEPT + 1 :], Mark(step, event.level, event.text)]
+            self._mark(step, event.level, event.text)
+
+    def _mark(self, step: int, kind: MarkKind, text: str) -> None:
+        self.marks = [*self.marks[-MARKS_KEPT + 1 :], Mark(step, kind, text)]
 
     def _apply_supervisor(self, event: AnyEvent) -> None:
         match event:
@@ -196,7 +233,7 @@ class RunView:
 
     def _resume_from(self, step: int) -> None:
         """Forget what an earlier attempt did beyond the checkpoint this one goes on from."""
-        self.marks.append(Mark(step, "resumed", f"attempt {self.attempt}"))
+        self._mark(step, "resumed", f"attempt {self.attempt}")
         self.evals = [seen for seen in self.evals if seen.step <= step]
         self.samples = [seen for seen in self.samples if seen.step <= step]
         if self.eval_loss.last_step is not None and self.eval_loss.last_step > step:
@@ -205,7 +242,7 @@ class RunView:
                 self.eval_loss.append(seen.step, float(seen.eval_loss))
         before = self.smoothed_loss.nearest(step)
         if before is not None:
-            self._smooth = before.total / before.count
+            self.newest_smoothed = before.total / before.count
 
     def _apply_step(self, event: Step) -> None:
         if self.first_step_time is None:
@@ -219,11 +256,7 @@ class RunView:
         loss = float(event.train_loss)
         self.loss.append(event.step, loss)
         if math.isfinite(loss):
-            seen = self._smoothed_losses
-            past = min(SMOOTHING, seen / (seen + SMOOTHING_START))
-            self._smooth = past * self._smooth + (1 - past) * loss
-            self._smoothed_losses = seen + 1
-            self.smoothed_loss.append(event.step, self._smooth)
+            self.smoothed_loss.append(event.step, self._smoothed([loss])[0])
         self.learning_rate.append(event.step, event.learning_rate)
         if event.grad_norm is not None:
             self.grad_norm.append(event.step, float(event.grad_norm))
@@ -231,6 +264,49 @@ class RunView:
             self.tokens_per_second.append(event.step, event.tokens_per_second)
         if event.peak_memory_bytes is not None:
             self.peak_memory_bytes = max(self.peak_memory_bytes or 0, event.peak_memory_bytes)
+
+    def _apply_steps(self, steps: Sequence[Step]) -> None:
+        """Fold in steps of one attempt that rise."""
+        if len(steps) > 1:
+            self.apply(steps[0])  # it may begin an attempt or go back to an earlier step
+            self._apply_rising(steps[1:])
+        else:
+            for event in steps:
+                self.apply(event)
+
+    def _apply_rising(self, steps: Sequence[Step]) -> None:
+        losses: list[Any] = [event.train_loss for event in steps]
+        norms: list[Any] = [event.grad_norm for event in steps]
+        rates: list[Any] = [event.tokens_per_second for event in steps]
+        if not all(map(_is_plain, (losses, norms, rates))):
+            for event in steps:
+                self.apply(event)
+            return
+        numbers = [event.step for event in steps]
+        self.loss.extend(numbers, losses)
+        self.smoothed_loss.extend(numbers, self._smoothed(losses))
+        self.learning_rate.extend(numbers, [event.learning_rate for event in steps])
+        self.grad_norm.extend(numbers, norms)
+        self.tokens_per_second.extend(numbers, rates)
+        self.steps_seen += len(steps)
+        self.steps_seconds += sum([event.step_seconds for event in steps])
+        self.total_tokens += sum([event.tokens for event in steps])
+        self.total_padded_tokens += sum([event.padded_tokens for event in steps])
+        peaks = [event.peak_memory_bytes or 0 for event in steps]
+        self.peak_memory_bytes = max([self.peak_memory_bytes or 0, *peaks]) or None
+        self.step, self.last_time = steps[-1], steps[-1].time
+
+    def _smoothed(self, losses: Sequence[float]) -> list[float]:
+        """Return the smoothed loss after each of these, and remember the last."""
+        smooth, seen = self.newest_smoothed, self.smoothed_losses
+        smoothed = []
+        for loss in losses:
+            past = SMOOTHING if seen >= SMOOTHING_FULL else seen / (seen + SMOOTHING_START)
+            smooth = past * smooth + (1 - past) * loss
+            smoothed.append(smooth)
+            seen += 1
+        self.newest_smoothed, self.smoothed_losses = smooth, seen
+        return smoothed
 
     def _apply_phase(self, event: Phase) -> None:
         if self.phase is None or self.phase.name != event.name:
@@ -279,3 +355,15 @@ class RunView:
             return None
         left = self.started.total_steps - self.step.step
         return max(0, left) * self.steps_seconds / self.steps_seen
+
+
+def _before(seen: list[AtStep], step: int) -> list[AtStep]:
+    """Return what was seen before a step; a resumed run evaluates some of them again."""
+    return (
+        [event for event in seen if event.step < step] if seen and seen[-1].step >= step else seen
+    )
+
+
+def _is_plain(values: Sequence[Any]) -> bool:
+    """Whether every value is a finite float: no string, no None."""
+    return set(map(type, values)) == {float} and all(map(math.isfinite, values))

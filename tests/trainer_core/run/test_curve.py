@@ -97,3 +97,21 @@ def test_a_snapshot_stays_as_it_is() -> None:
     assert [(middle, bucket.count, bucket.high) for middle, bucket in copy.points()] == before
     assert (copy.last_step, copy.generation) == (20, copy.generation)
     assert curve.generation > copy.generation
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=200), st.integers(0, 200))
+def test_many_at_once_are_the_same_as_one_by_one(values: list[float], cut: int) -> None:
+    single = curve_of(values)
+    whole = curve_of(values[:cut])
+    rest = values[cut:]
+    whole.extend(range(len(values) - len(rest) + 1, len(values) + 1), rest)
+    assert (whole.span, whole.last_step, whole.last_value) == (
+        single.span,
+        single.last_step,
+        single.last_value,
+    )
+    for (step, one), (same_step, other) in zip(single.points(), whole.points(), strict=True):
+        assert (step, one.low, one.high, one.count, one.last) == (
+            same_step, other.low, other.high, other.count, other.last,
+        )  # fmt: skip
+        assert one.total == pytest.approx(other.total, abs=1e-3)

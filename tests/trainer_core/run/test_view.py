@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
+from trainer_core.run.curve import Curve
 from trainer_core.run.events import (
     CheckpointSaved,
     Eval,
@@ -189,3 +192,36 @@ def test_an_extended_run_has_its_new_length() -> None:
     assert view.started is not None
     assert view.started.total_steps == 30
     assert view.eta_seconds == pytest.approx(28 * 0.5)
+
+
+def test_many_at_once_are_the_same_as_one_by_one() -> None:
+    """Restarts, overlapping steps, losses that are no number, events between the steps."""
+    whole: dict[str, object] = {"grad_norm": 1.0, "tokens_per_second": 200.0}
+    events: list[Event] = [started(), step(1, 1.0)]
+    events += [
+        step(number, float(number), train_loss=number % 7 / 3, **whole) for number in range(2, 90)
+    ]
+    events += [
+        step(90, 90.0, train_loss="nan", **whole),
+        step(91, 91.0, peak_memory_bytes=7, **whole),
+    ]
+    events += [
+        Eval(step=91, eval_loss=2.0, eval_tokens=1, time=91.5),
+        CheckpointSaved(step=91, path="c", bytes=1, seconds=0.1),
+    ]
+    events += [step(number, float(number), **whole) for number in range(92, 120)]
+    events += [Eval(step=110, eval_loss=2.0, eval_tokens=1, time=91.5, attempt=1)]
+    events += [
+        Restarted(from_step=91, attempt=2, time=130.0),
+        started(resumed_from_step=91, attempt=2),
+    ]
+    events += [step(number, 100.0 + number, attempt=2, **whole) for number in range(92, 700)]
+    single, many = view_of(*events), RunView()
+    many.apply_all(events)  # type: ignore[arg-type]
+    for part in fields(RunView):
+        one, other = getattr(single, part.name), getattr(many, part.name)
+        if isinstance(one, Curve):
+            assert one.points()[-1][1].last == pytest.approx(other.points()[-1][1].last), part.name
+            one, other = ([p[1].count for p in curve.points()] for curve in (one, other))
+        same = pytest.approx(other) if isinstance(one, float) else other
+        assert one == same, part.name
