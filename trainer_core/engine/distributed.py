@@ -140,7 +140,6 @@ def shard(
     *,
     device: torch.device,
     compute_dtype: torch.dtype,
-    methods: tuple[str, ...] = (),
 ) -> None:
     """Shard a model in place with FSDP2: one group a block, one for the rest.
 
@@ -148,25 +147,26 @@ def shard(
     gradients are reduced in fp32.
 
     Args:
-        model: The whole causal language model, on `device`.
+        model: The whole causal language model, on `device` or without weights.
         blocks: Its transformer blocks.
         device: Where this rank computes.
         compute_dtype: Type of gathered weights and activations.
-        methods: Methods of `model` besides `forward` that compute with its weights.
     """
-    from torch.distributed.fsdp import (
-        MixedPrecisionPolicy,
-        fully_shard,
-        register_fsdp_forward_method,
-    )
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     mesh = _mesh(device)
     for block in blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
-    for method in methods:
-        register_fsdp_forward_method(model, method)
+
+
+def gather_for(model: nn.Module, method: str) -> None:
+    """Gather a sharded model's weights for a method besides `forward` too; give back what is."""
+    from torch.distributed.fsdp import register_fsdp_forward_method
+
+    reshard(model)
+    register_fsdp_forward_method(model, method)
 
 
 def reshard(model: nn.Module) -> None:

@@ -79,3 +79,20 @@ def place_like(full: Tensor, target: Tensor) -> Tensor:
 
     sharded = cast(DTensor, target)
     return distribute_tensor(full, sharded.device_mesh, sharded.placements, src_data_rank=None)
+
+
+def own_rows(tensor: Tensor) -> slice:
+    """Return which rows of the whole tensor this rank holds; all where it is not sharded."""
+    if not is_sharded(tensor):
+        return slice(0, tensor.shape[0])
+    sharded = cast(Any, tensor)
+    rows, local = tensor.shape[0], sharded.to_local()
+    chunk = -(-rows // sharded.device_mesh.size())
+    start = min(rows, chunk * sharded.device_mesh.get_local_rank())
+    return slice(start, start + local.shape[0])
+
+
+def put_rows(tensor: Tensor, rows: Tensor) -> None:
+    """Write this rank's rows into its shard, in the shard's own type and place."""
+    target = cast(Any, tensor).to_local() if is_sharded(tensor) else tensor
+    target.copy_(rows)

@@ -12,6 +12,7 @@ from torch import nn
 
 from trainer_core.engine import attention, pretrained
 from trainer_core.engine.precision import Numerics
+from trainer_core.engine.sharded_model import Fill, NotRecordable, build_weightless
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.types import ModelShape
 from trainer_core.run.config import LoraConfig, RunConfig
@@ -48,6 +49,8 @@ class LoadedModel:
     """Whether it takes many documents in one stream; else one document a forward pass."""
     choices: tuple[str, ...] = ()
     """What was settled while loading, one sentence each."""
+    fill: Fill | None = None
+    """Puts the weights into the shards of a model that has none yet."""
 
 
 def load_model(
@@ -56,6 +59,7 @@ def load_model(
     numerics: Numerics,
     device: torch.device,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    sharded: bool = False,
 ) -> LoadedModel:
     """Build or load the model of a run and put it on its device.
 
@@ -67,6 +71,7 @@ def load_model(
         numerics: Formats; frozen weights take `numerics.frozen`, trained ones fp32.
         device: Where the weights end up.
         tokenizer: Its special tokens go into the configuration of a fresh model.
+        sharded: Leave the weights out where that can be done: no rank shall hold them all.
 
     Raises:
         UserError: If the model cannot be had, in one sentence.
@@ -78,16 +83,23 @@ def load_model(
         raise ConfigError("method", "qlora", "use lora", "4-bit weights are not in this version")
     dtype = numerics.weights if config.method == "full" else numerics.frozen
     source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
+    fill: Fill | None = None
     if source.fresh:
-        model = _fresh_model(source, config.seed, device, dtype, tokenizer)
+        model, fill = _fresh_model(source, config.seed, device, dtype, tokenizer, sharded=sharded)
     else:
-        model = pretrained.load_weights(source, dtype=dtype, device=device)
+        later = pretrained.load_weightless(source, dtype=dtype, device=device) if sharded else None
+        model, fill = later or (
+            pretrained.load_weights(source, dtype=dtype, device=device),
+            None,
+        )
     shape = shape_of(model.config, model)
     check_vocabulary(shape, tokenizer, config.model)
     choices = _settle(model, device)
     packed = attention.uses_interface(model)
     if not packed:
         choices.append("one document a forward pass: this architecture has its own attention")
+    if sharded and fill is None:
+        choices.append("each rank holds the whole model once, until it is sharded")
     if config.method == "lora":
         torch.manual_seed(config.seed)
         model = add_adapters(model, config.lora)
@@ -98,6 +110,7 @@ def load_model(
         trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         packed=packed,
         choices=tuple(choices),
+        fill=fill,
     )
 
 
@@ -241,23 +254,29 @@ def _fresh_model(
     device: torch.device,
     dtype: torch.dtype,
     tokenizer: PreTrainedTokenizerBase | None,
-) -> nn.Module:
+    *,
+    sharded: bool,
+) -> tuple[nn.Module, Fill | None]:
     config = source.config or fresh_config(source.shape or TINY_SHAPE)
     if tokenizer is not None:
         config.bos_token_id = tokenizer.bos_token_id or tokenizer.eos_token_id
         config.eos_token_id = tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id
-    torch.manual_seed(seed)
     model_class = pretrained.model_class_of(config)
     config._attn_implementation = pretrained.attention_for(model_class)
-    usual = torch.get_default_dtype()
-    # Drawn in their final format: a 13B model in fp32 first would fill most of a card.
-    torch.set_default_dtype(dtype)
-    try:
-        with torch.device(device):
+
+    def build() -> nn.Module:
+        # Drawn in their final format: a 13B model in fp32 first would fill most of a card.
+        with pretrained.in_format(dtype), torch.device(device):
             return cast(nn.Module, model_class(config))
-    finally:
-        torch.set_default_dtype(usual)
+
+    torch.manual_seed(seed)
+    if sharded:
+        try:
+            return build_weightless(build, device)
+        except NotRecordable:
+            torch.manual_seed(seed)
+    return build(), None
 
 
 def _settle(model: nn.Module, device: torch.device) -> list[str]:

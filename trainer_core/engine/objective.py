@@ -30,8 +30,7 @@ class Objective(nn.Module):
 
     def __init__(self, model: nn.Module, numerics: Numerics, *, packed: bool) -> None:
         super().__init__()
-        getter = getattr(model, "get_base_model", None)
-        self.model = cast(nn.Module, getter() if getter is not None else model)
+        self.model = inner_model(model)
         self.fused = packed and head_is_plain(self.model, numerics)
         self._numerics = numerics
         compute = _packed_loss if packed else _padded_loss
@@ -79,6 +78,12 @@ class Objective(nn.Module):
         return loss
 
 
+def inner_model(model: nn.Module) -> nn.Module:
+    """Return the transformers model itself, also where PEFT adapters are around it."""
+    getter = getattr(model, "get_base_model", None)
+    return cast(nn.Module, getter() if getter is not None else model)
+
+
 def head_is_plain(model: nn.Module, numerics: Numerics) -> bool:
     """Whether a model's logits are its last hidden states times the head's weight, nothing more.
 
@@ -97,10 +102,11 @@ def head_is_plain(model: nn.Module, numerics: Numerics) -> bool:
     try:
         with torch.no_grad(), numerics.autocast():
             inputs = {"input_ids": ids, "use_cache": False}
+            # The whole first: a sharded model gathers its outermost weights for it and keeps them.
+            whole = network(**inputs).logits
             hidden = getattr(network.base_model(**inputs), "last_hidden_state", None)
             if hidden is None:
                 return False
-            whole = network(**inputs).logits
             return bool(torch.allclose(head(hidden).float(), whole.float(), rtol=1e-3, atol=1e-3))
     finally:
         model.train(was_training)

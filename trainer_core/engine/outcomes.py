@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from trainer_core.engine.checkpoint import save_checkpoint
-from trainer_core.engine.distributed import reshard
+from trainer_core.engine.distributed import all_agree, reshard
 from trainer_core.engine.evaluation import evaluate
 from trainer_core.engine.generate import generate_texts
 from trainer_core.engine.metrics import device_name
@@ -28,6 +30,9 @@ from trainer_core.run.events import (
 
 MODEL_FOLDER = "model"
 
+QUICK_SECONDS = 5.0
+"""What took at most so long before is done once more when somebody stops the run."""
+
 
 class Outcomes:
     """Makes them, times them, writes their events; every rank has one and calls it alike."""
@@ -37,6 +42,8 @@ class Outcomes:
         self._reporter, self._attempt = reporter, attempt
         self._eval_losses: list[float] = []
         self._saved_step: int | None = None
+        self._seconds: dict[str, float] = {}
+        """How long the last evaluation and the last sample took in this attempt."""
 
     def announce(self, peak_flops: float | None) -> None:
         """Write what is known before the first step.
@@ -45,6 +52,7 @@ class Outcomes:
             peak_flops: What MFU is taken against; None where unknown.
         """
         parts, settled = self._parts, self._parts.settled
+        before_start = read_meta(RunDirectory(self._run_folder)).choices
         checkpoint = parts.checkpoint
         for problem in checkpoint.problems if checkpoint else ():
             self._reporter.event(
@@ -67,7 +75,12 @@ class Outcomes:
                 world_size=settled.world_size,
                 devices=(device_name(parts.device),) * settled.world_size,
                 plan=settled.plan_line(parts.numerics.word),
-                choices=(parts.numerics.reason, *settled.choices, *parts.loaded.choices),
+                choices=(
+                    *before_start,
+                    parts.numerics.reason,
+                    *settled.choices,
+                    *parts.loaded.choices,
+                ),
                 peak_flops=peak_flops,
                 predicted_memory_bytes=predicted_peak_bytes(
                     settled, parts.loaded.shape, parts.numerics, parts.device
@@ -91,7 +104,12 @@ class Outcomes:
             progress=lambda done, total: self._reporter.phase("evaluating", done, total, "rows"),
         )
         self._eval_losses.append(event.eval_loss)
+        self._seconds["evaluate"] = event.seconds
         self._reporter.event(event)
+
+    def is_quick(self, what: Literal["evaluate", "sample"]) -> bool:
+        """Whether every rank did it before in so little time that a stop may wait for it."""
+        return all_agree(self._seconds.get(what, math.inf) <= QUICK_SECONDS)
 
     def sample(self, step: int) -> None:
         """Generate from the same prompts before and after, to be read side by side."""
@@ -103,15 +121,18 @@ class Outcomes:
         else:
             pairs = [(r.prompt, r.wrapped, r.reference) for r in parts.data.samples[: sample.count]]
         if not pairs or not (parts.world.leads or self._parts.settled.strategy == "fsdp"):
+            self._seconds["sample"] = 0.0
             return
         self._reporter.phase("sampling", 0, len(pairs), "prompts")
+        began = time.perf_counter()
         made = []
         with torch.compiler.set_stance("force_eager"):
             for done, (prompt, wrapped, reference) in enumerate(pairs, start=1):
                 text = self._generate(wrapped, sample.new_tokens)
                 made.append(SamplePair(prompt=prompt, text=text, reference=reference))
                 self._reporter.phase("sampling", done, len(pairs), "prompts")
-        self._reporter.event(Sample(step=step, samples=tuple(made)))
+        seconds = self._seconds["sample"] = time.perf_counter() - began
+        self._reporter.event(Sample(step=step, samples=tuple(made), seconds=seconds))
 
     def _generate(self, wrapped: str, new_tokens: int) -> str:
         with self._parts.numerics.autocast():

@@ -7,9 +7,11 @@ import importlib.util
 import pickle
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -17,6 +19,7 @@ from trainer_core.durable import publish_folder
 from trainer_core.engine import attention as document_attention
 from trainer_core.engine.data.hub import hub_error
 from trainer_core.engine.data.hub_download import OnBytes, fetch_model
+from trainer_core.engine.sharded_model import Fill, fill_from_files, without_weights
 from trainer_core.engine.torch_shards import converted_shards, only_torch_shards
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
@@ -105,14 +108,8 @@ def load_weights(
     Raises:
         UserError: If the weights are not there, not reachable or not readable.
     """
-    location = source.location or source.name
-    if source.gguf_file is not None:
-        location = str(converted_gguf(Path(location) / source.gguf_file))
-    folder = Path(location) if Path(location).is_dir() else fetch_model(location, _untold)
-    config = _read_config(source.name, str(folder))
+    folder, config = _files_of(source, dtype)
     model_class = model_class_of(config)
-    if only_torch_shards(folder):
-        folder = converted_shards(folder, dtype)
     try:
         model = model_class.from_pretrained(
             folder,
@@ -125,6 +122,54 @@ def load_weights(
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise _not_to_be_had(source.name, error) from error
     return model.to(device)
+
+
+def load_weightless(
+    source: Source, *, dtype: torch.dtype, device: torch.device
+) -> tuple[Any, Fill] | None:
+    """Build a model for training whose weights are read once it is sharded, each rank its rows.
+
+    Args:
+        source: With a location.
+        dtype: Format of the weights in memory.
+        device: Where they end up.
+
+    Returns:
+        The model and what fills it; None where its files name their weights otherwise.
+
+    Raises:
+        UserError: If the weights are not there, not reachable or not readable.
+    """
+    folder, config = _files_of(source, dtype)
+    model_class = model_class_of(config)
+    config._attn_implementation = attention_for(model_class)
+    with without_weights(), no_drawing(), in_format(dtype), torch.device(device):
+        model = model_class(config)
+        model.tie_weights()
+    fill = fill_from_files(model, folder, prefix=model_class.base_model_prefix)
+    if fill is None:
+        return None
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = type(model.generation_config).from_pretrained(folder)
+    return model, fill
+
+
+@contextmanager
+def in_format(dtype: torch.dtype) -> Iterator[None]:
+    """Inside, new tensors are made in this format."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(usual)
+
+
+def no_drawing() -> AbstractContextManager[None]:
+    """Inside, a constructor of transformers sets no weight: what it draws would be read over."""
+    from transformers.initialization import no_init_weights
+
+    return cast(AbstractContextManager[None], no_init_weights())
 
 
 def load_adapter(folder: Path, *, dtype: torch.dtype, device: torch.device) -> Any:
@@ -217,6 +262,16 @@ def converted_gguf(file: Path) -> Path:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
+
+
+def _files_of(source: Source, dtype: torch.dtype) -> tuple[Path, Any]:
+    """Return the folder a model's weights are read from, as safetensors, and its configuration."""
+    location = source.location or source.name
+    if source.gguf_file is not None:
+        location = str(converted_gguf(Path(location) / source.gguf_file))
+    folder = Path(location) if Path(location).is_dir() else fetch_model(location, _untold)
+    config = _read_config(source.name, str(folder))
+    return (converted_shards(folder, dtype) if only_torch_shards(folder) else folder), config
 
 
 def _from(source: Source, from_scratch: bool) -> Source:

@@ -32,13 +32,14 @@ from trainer_core.engine.fast_step import (
 from trainer_core.engine.feed import RowFeed, StepFeed
 from trainer_core.engine.kernels.block_adamw import BlockAdamW
 from trainer_core.engine.model import LoadedModel, blocks_of, load_model
-from trainer_core.engine.objective import METHOD, Objective
+from trainer_core.engine.objective import METHOD, Objective, inner_model
 from trainer_core.engine.optimizer import build_optimizer
 from trainer_core.engine.precision import Numerics, choose_numerics
 from trainer_core.engine.pretrained import check_source
 from trainer_core.engine.recompute import recompute_blocks
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.settled import Settled, settle_length, settle_steps
+from trainer_core.engine.sharded_model import give_memory
 from trainer_core.errors import UserError
 from trainer_core.plan.fast_path import FastPath
 from trainer_core.run.config import RunConfig
@@ -100,7 +101,13 @@ def build(
     reporter.phase("loading")
     checkpoint = latest_checkpoint(run_folder)
     check_same_run(checkpoint, settled)
-    loaded = load_model(config, numerics=numerics, device=device, tokenizer=tokenizer)
+    loaded = load_model(
+        config,
+        numerics=numerics,
+        device=device,
+        tokenizer=tokenizer,
+        sharded=settled.strategy == "fsdp",
+    )
     reporter.beat()
     settled, path = _path_of(settled, loaded, numerics, device, checkpoint)
     objective, optimizer = _assemble(settled, loaded, numerics, device, path)
@@ -230,18 +237,21 @@ def _assemble(
     """Wrap the model as the plan says; the optimizer is built over what is left on this rank."""
     if settled.recomputation == "blocks" and path is None:
         recompute_blocks(loaded.model)
-    plain = Objective(loaded.model, numerics, packed=loaded.packed)
-    inner, objective = plain.model, cast(nn.Module, plain)
+    inner = inner_model(loaded.model)
     blocks = blocks_of(inner)
+    if settled.strategy == "fsdp":
+        distributed.shard(inner, blocks, device=device, compute_dtype=numerics.compute)
+        if loaded.fill is not None:
+            give_memory(inner, device)
+            loaded.fill(inner)
+    objective = cast(nn.Module, Objective(loaded.model, numerics, packed=loaded.packed))
+    if settled.strategy == "fsdp":
+        distributed.gather_for(inner, METHOD)
     if path is not None:
         prepare_blocks(inner, blocks, path)
     if device.type == "cuda" and loaded.packed and os.environ.get("MOAI_TUI_COMPILE") != "0":
         for block in blocks:
             block.compile()
-    if settled.strategy == "fsdp":
-        distributed.shard(
-            inner, blocks, device=device, compute_dtype=numerics.compute, methods=(METHOD,)
-        )
     optimizer = build_optimizer(
         inner,
         settled.config.optimizer,

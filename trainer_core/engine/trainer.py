@@ -258,12 +258,21 @@ class Trainer:
             self._outcomes.evaluate(self.step)
         if self.step > 0:
             self._outcomes.save(self.step)
+        if ending == "stopped" and self.step > 0:
+            self._measure_quickly()
         if ending is None:
             self._outcomes.sample(self.step)
         if ending != "paused" and self.step > 0:
             self._outcomes.save_model(self.step)
         self._reporter.event(TrainingEnded(step=self.step, reason=ending or "finished"))
         self._reporter.sync()
+
+    def _measure_quickly(self) -> None:
+        """Show what a stopped run has learnt; a stop waits seconds for it, never minutes."""
+        if self._outcomes.is_quick("evaluate"):
+            self._outcomes.evaluate(self.step)
+        if self._outcomes.is_quick("sample"):
+            self._outcomes.sample(self.step)
 
 
 def is_compiled(device: torch.device) -> bool:

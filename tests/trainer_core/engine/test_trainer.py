@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from trainer_core.engine import rank, trainer
+from trainer_core.engine import outcomes, rank, trainer
 from trainer_core.run.control import accept_request, new_request, take_answers
 
 
@@ -97,7 +97,7 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_move(make_run, read_e
 def test_a_request_ends_the_run_at_a_border_and_it_goes_on_from_there(
     action, make_run, read_events, monkeypatch
 ):
-    folder = make_run(steps=5, sample={"count": 0}, seed=9)
+    folder = make_run(steps=5, seed=9)
     inner = trainer.Trainer._train_step
 
     def asking(self, step):
@@ -112,11 +112,30 @@ def test_a_request_ends_the_run_at_a_border_and_it_goes_on_from_there(
     assert take_answers(folder)[0].step == 2
     assert (folder / "checkpoints" / "step-00000002").is_dir()
     assert (folder / "model").is_dir() == (action == "stop")
+    measured = [0, 2] if action == "stop" else [0]
+    assert [event["step"] for event in read_events(folder, "eval")] == measured
+    assert [event["step"] for event in read_events(folder, "sample")] == measured
     monkeypatch.setattr(trainer.Trainer, "_train_step", inner)
     monkeypatch.setenv("MOAI_TUI_ATTEMPT", "2")
     assert rank.main(folder) == 0
     assert read_events(folder, "run_started")[-1]["resumed_from_step"] == 2
     assert [step["step"] for step in read_events(folder, "step")] == [1, 2, 3, 4, 5]
+
+
+def test_a_stop_does_not_wait_for_a_slow_evaluation(make_run, read_events, monkeypatch):
+    folder = make_run(steps=5)
+    monkeypatch.setattr(outcomes, "QUICK_SECONDS", 0.0)
+    inner = trainer.Trainer._train_step
+
+    def asking(self, step):
+        inner(self, step)
+        accept_request(folder, new_request("stop"))
+
+    monkeypatch.setattr(trainer.Trainer, "_train_step", asking)
+    assert rank.main(folder) == 0
+    assert [event["step"] for event in read_events(folder, "eval")] == [0]
+    assert [event["step"] for event in read_events(folder, "sample")] == [0]
+    assert (folder / "model").is_dir()
 
 
 def test_save_makes_a_checkpoint_and_the_run_goes_on(make_run, read_events, monkeypatch):
