@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from textual.message import Message
 
 from moai_tui.messages import ActionEnded, CatalogRead, DataReady, LaunchEnded, PlanReady
 from trainer_core.errors import UserError
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceSnapshot
     from trainer_core.run.config import RunConfig
     from trainer_core.run.data_report import DataReport
+    from trainer_core.run.data_worker import DataWorker, Download
+
+Post = Callable[[Message], object]
 
 STOP_SECONDS = 20.0
 """How long a stop waits for the run's answer before it only says that it was asked."""
@@ -118,43 +120,23 @@ def data_key(draft: RunConfig) -> bytes:
     return msgspec.json.encode(shaping)
 
 
-def start_data_report(draft: RunConfig) -> subprocess.Popen[bytes]:
-    """Start the worker that reads the dataset; `data_answer` waits for it.
+def data_answer(worker: DataWorker, draft: RunConfig, post: Post) -> DataReady:
+    """Wait for the worker and return its report, or the one sentence it left.
 
-    Raises:
-        OSError: The worker's interpreter cannot be started.
+    Args:
+        worker: That reads the draft's dataset.
+        draft: What the form has.
+        post: Told how far a download is, from this thread.
     """
-    from trainer_core.run.config_file import dump_config
-    from trainer_core.run.launch import worker_python
-    from trainer_core.run.process import core_command, core_environment
 
-    with tempfile.TemporaryFile() as config:
-        config.write(dump_config(draft).encode())
-        config.seek(0)
-        return subprocess.Popen(
-            core_command(
-                "data", draft.dataset, "--config", "-", "--json", python=worker_python(draft)
-            ),
-            stdin=config,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env=core_environment(),
-        )
+    def tell(download: Download) -> None:
+        post(DataReady(draft, None, download=download))
 
-
-def data_answer(draft: RunConfig, process: subprocess.Popen[bytes]) -> DataReady:
-    """Wait for the worker and return its report, or the one sentence it left."""
-    from trainer_core.run.data_report import DataReport
-
-    output, errors = process.communicate()
-    try:
-        report = msgspec.json.decode(output, type=DataReport)
-    except msgspec.DecodeError:
-        words = errors.decode("utf-8", "replace").strip().splitlines()
-        last = words[-1] if words else f"the reader ended with exit code {process.returncode}"
-        return DataReady(draft, None, show_line(last, 500))
-    return DataReady(draft, report)
+    report = worker.report(tell)
+    if report is not None:
+        return DataReady(draft, report)
+    *_, last = (worker.last_words() or "the reader ended without a word").splitlines()
+    return DataReady(draft, None, show_line(last, 500))
 
 
 def catalog_answer(model_folders: tuple[str, ...], worker_python: str | None) -> CatalogRead:
@@ -171,12 +153,20 @@ def catalog_answer(model_folders: tuple[str, ...], worker_python: str | None) ->
     )
 
 
-def launch_answer(config: RunConfig) -> LaunchEnded:
-    """Start a run and return its id, or why it was not started."""
+def launch_answer(config: RunConfig, post: Post) -> LaunchEnded:
+    """Start a run and return its id, or why it was not started.
+
+    Args:
+        config: As the form has it.
+        post: Told how far the download of its dataset is, from this thread.
+    """
     from trainer_core.run.launch import launch
 
+    def tell(download: Download) -> None:
+        post(DataReady(config, None, download=download))
+
     try:
-        return LaunchEnded(launch(config).id)
+        return LaunchEnded(launch(config, on_download=tell).id)
     except Exception as error:  # the outermost line of the launcher's thread
         return LaunchEnded(None, sentence(error, "The run was not started"))
 

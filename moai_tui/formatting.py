@@ -109,6 +109,23 @@ def duration_text(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
+def download_text(done: int, total: int | None, seconds: float) -> str:
+    """Return how far a download is: `12.3 MiB of 40.0 MiB, 3.10 MiB/s, 8.9s left`.
+
+    Args:
+        done: Bytes here.
+        total: Bytes in all; None where nobody says.
+        seconds: Since it began.
+    """
+    parts = [bytes_text(done) + (f" of {bytes_text(total)}" if total else "")]
+    if done and seconds >= 1:
+        rate = done / seconds
+        parts.append(byte_rate_text(rate))
+        if total and total > done:
+            parts.append(f"{duration_text((total - done) / rate)} left")
+    return ", ".join(parts)
+
+
 def age_text(seconds: float | None) -> str:
     """Return how long ago in one unit, so that it seldom changes: `now`, `5m`, `3h`, `12d`."""
     if seconds is None or not math.isfinite(seconds):

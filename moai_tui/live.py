@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from textual.message import Message
 
 from moai_tui import core_calls, run_calls
+from moai_tui.core_calls import Post
 from moai_tui.device_reader import DeviceReader
 from moai_tui.messages import (
     AcceleratorsRead,

@@ -126,6 +126,11 @@ def _rank(argv: list[str]) -> int:
 
 
 def _data(argv: list[str]) -> int:
+    if "--progress" in argv:
+        # Read for a form or a start: without them nobody wants the rows, or their download.
+        from trainer_core.run.identity import die_with_parent
+
+        die_with_parent(None)
     from trainer_core.engine.data.report import main as data_main
 
     return data_main(argv)

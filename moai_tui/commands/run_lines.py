@@ -9,6 +9,7 @@ from typing import Any
 from moai_tui.commands.output import write_line, write_pairs
 from moai_tui.formatting import (
     bytes_text,
+    download_text,
     duration_text,
     eta_text,
     loss_text,
@@ -72,9 +73,15 @@ class RunLines:
             write_line(text)
 
     def tick(self) -> None:
-        """Print the newest step when the last line is old enough."""
-        if time.monotonic() - self._last_line >= STEP_LINE_SECONDS:
-            self._step_line()
+        """Print the newest step, or how far a download is, when the last line is old enough."""
+        if time.monotonic() - self._last_line < STEP_LINE_SECONDS:
+            return
+        self._step_line()
+        now = self.view.phase
+        if now is not None and now.name == "downloading" and now.done:
+            self._last_line = time.monotonic()
+            far = download_text(now.done, now.total, time.time() - now.started)
+            write_line(f"Downloading: {far}")
 
     def _step_line(self) -> None:
         step, self._step = self._step, None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moai_tui.commands import run_options as options
 from moai_tui.commands.output import write_json, write_line
-from moai_tui.commands.run_lines import RunLines, run_label, write_end
+from moai_tui.commands.run_lines import STEP_LINE_SECONDS, RunLines, run_label, write_end
+from moai_tui.formatting import download_text
 from trainer_core.errors import UserError
 from trainer_core.json_lines import write_json_line
 from trainer_core.run.directory import RunDirectory, read_meta
@@ -23,6 +23,7 @@ from trainer_core.run.summary import RunSummary
 
 if TYPE_CHECKING:
     from trainer_core.run.config import RunConfig
+    from trainer_core.run.data_worker import Download, OnDownload
     from trainer_core.run.joined import Membership
 
 
@@ -70,22 +71,22 @@ def train(
     member = membership(os.environ) if foreground else None
     if member is not None:
         raise typer.Exit(join(wanted, member, json=json))
-    directory = launch(wanted)
+    directory = launch(wanted, on_download=download_lines())
     raise typer.Exit(started(directory, detach=detach, foreground=foreground, json=json))
 
 
 def join(config: RunConfig, member: Membership, *, json: bool) -> int:
     """Run as the one rank that another launcher gave this command; returns the exit code."""
     from trainer_core.run import joined
-    from trainer_core.run.launch import launch, worker_python
+    from trainer_core.run.data_worker import worker_python
+    from trainer_core.run.launch import launch
 
-    since = time.time()
     if not member.leads:
-        directory = joined.find_announced(member, since)
+        directory = joined.find_announced(member)
         return joined.run_member(directory, member, worker_python(config))
     joined.forget(member)
     os.environ[joined.JOINED_VARIABLE] = "1"
-    directory = launch(config, member.world_size)
+    directory = launch(config, member.world_size, download_lines())
     joined.announce(member, directory)
     try:
         return follow_run(directory, owns=True, json=json)
@@ -116,6 +117,20 @@ def started(
             write_line(f"Stop and save it: moai-tui stop {run}")
         return 0
     return follow_run(directory, owns=foreground or not at_terminal(), json=json, since=since)
+
+
+def download_lines() -> OnDownload:
+    """Return what tells on standard error, now and then, how far a dataset's download is."""
+    last = -STEP_LINE_SECONDS
+
+    def tell(download: Download) -> None:
+        nonlocal last
+        if download.seconds - last >= STEP_LINE_SECONDS and download.done != download.total:
+            last = download.seconds
+            far = download_text(download.done, download.total, download.seconds)
+            write_line(f"Downloading the dataset: {far}", to=sys.stderr)
+
+    return tell
 
 
 def at_terminal() -> bool:

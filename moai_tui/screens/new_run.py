@@ -37,7 +37,7 @@ from moai_tui.widgets.form.action_line import ActionLine
 from moai_tui.widgets.form.advanced_form import AdvancedForm
 from moai_tui.widgets.form.catalog_choices import dataset_choices, model_choices
 from moai_tui.widgets.form.compact_panel import CompactPanel
-from moai_tui.widgets.form.data_preview import DataPreview
+from moai_tui.widgets.form.data_preview import DataPreview, far_text
 from moai_tui.widgets.form.field_help import FieldHelp
 from moai_tui.widgets.form.field_row import FieldRow
 from moai_tui.widgets.form.form_part import FormPart
@@ -57,6 +57,7 @@ from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import override
+from trainer_core.run.data_worker import Download
 from trainer_core.run.fields import value_of, with_value
 from trainer_core.run.train_command import train_command
 
@@ -194,7 +195,7 @@ class NewRunScreen(Screen[None]):
         state = replace(self.state, draft=draft, problems=problems)
         if data_key(draft) != data_key(before):
             # What was found in other data says nothing of these.
-            state = replace(state, report=None, data_problem=None, reading_seconds=0.0)
+            state = state.being_read()
             self._restart_data_timer()
         self.state = state
         if self._plan_timer is not None:
@@ -211,7 +212,7 @@ class NewRunScreen(Screen[None]):
 
     def _ask_for_data(self) -> None:
         self._reading_since = time.monotonic()
-        self.state = replace(self.state, reading_seconds=0.0, report=None, data_problem=None)
+        self.state = self.state.being_read()
         self.post_message(DataWanted(self.state.draft))
 
     # Facts come down.
@@ -240,16 +241,18 @@ class NewRunScreen(Screen[None]):
     def _take_report(self, message: DataReady) -> bool:
         if data_key(message.draft) != data_key(self.state.draft):
             return False
+        if message.download is not None:
+            self._downloading(message.download)
+            return False
         self._reading_since = None
-        state = replace(
-            self.state,
-            report=message.report,
-            data_problem=message.problem,
-            reading_seconds=None,
-        )
-        problems = without(state.problems, "dataset") | data_problems(state)
-        self.state = replace(state, problems=problems)
+        self.state = self.state.read(message.report, message.problem)
         return True
+
+    def _downloading(self, download: Download) -> None:
+        if self._launching:
+            self._say(f"starting: downloading the dataset, {far_text(download)}")
+        else:
+            self.state = replace(self.state, download=download)
 
     def _accelerators_read(self, message: AcceleratorsRead) -> None:
         if device_key(message.devices) != device_key(self.state.devices):

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import msgspec
 import pytest
 
@@ -11,15 +8,25 @@ from moai_tui.core_calls import LogTail, data_key, sentence
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.run.config import DataConfig, RunConfig
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.data_worker import Download
 from trainer_core.run.directory import create_run
 
 REPORT = DataReport(source="x", format="text", prompt_format="text", columns=("text",), rows=3)
 
 
-def worker(code):
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+class Worker:
+    """Stands for a `DataWorker` that has answered."""
+
+    def __init__(self, report=None, words="", downloads=()):
+        self._report, self._words, self._downloads = report, words, downloads
+
+    def report(self, on_download):
+        for download in self._downloads:
+            on_download(download)
+        return self._report
+
+    def last_words(self):
+        return self._words
 
 
 def test_a_users_mistake_is_said_as_it_is_anything_else_with_its_kind():
@@ -89,40 +96,36 @@ def test_a_file_that_changed_is_read_again(tmp_path):
 
 
 def test_the_workers_report_or_its_last_words():
-    good = f"print({msgspec.json.encode(REPORT).decode()!r})"
-    assert core_calls.data_answer(RunConfig(), worker(good)).report == REPORT
-    bad = "import sys; sys.exit('Traceback\\ndata.jsonl:7: column \\x1b[1moutput is missing')"
-    answer = core_calls.data_answer(RunConfig(), worker(bad))
+    draft, told = RunConfig(), []
+    download = Download(done=1, total=2, seconds=0.5)
+    good = Worker(REPORT, downloads=(download,))
+    assert core_calls.data_answer(good, draft, told.append).report == REPORT
+    assert [(message.draft, message.download) for message in told] == [(draft, download)]
+    bad = Worker(words="a first line\ndata.jsonl:7: \x1b[1moutput is missing")
+    answer = core_calls.data_answer(bad, draft, told.append)
     assert answer.report is None
-    assert answer.problem == "data.jsonl:7: column ␛[1moutput is missing"
-    silent = core_calls.data_answer(RunConfig(), worker("raise SystemExit(3)"))
-    assert silent.problem == "the reader ended with exit code 3"
-
-
-def test_the_worker_is_given_the_whole_draft(monkeypatch):
-    seen = []
-
-    def command(*arguments, python=None):
-        seen.append((arguments, python))
-        return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
-
-    monkeypatch.setattr("trainer_core.run.process.core_command", command)
-    monkeypatch.setenv("MOAI_TUI_WORKER_PYTHON", "/venv/python")
-    output, _ = core_calls.start_data_report(RunConfig(dataset="a b.jsonl", seed=42)).communicate()
-    assert seen == [(("data", "a b.jsonl", "--config", "-", "--json"), "/venv/python")]
-    assert b"seed: 42" in output
+    assert answer.problem == "data.jsonl:7: ␛[1moutput is missing"
+    silent = core_calls.data_answer(Worker(), draft, told.append)
+    assert silent.problem == "the reader ended without a word"
 
 
 def test_a_start_answers_with_the_run_or_why_not(monkeypatch):
     directory = create_run(RunConfig(name="x"))
-    monkeypatch.setattr("trainer_core.run.launch.launch", lambda config: directory)
-    assert core_calls.launch_answer(RunConfig()).run_id == directory.id
+    download, told = Download(done=1, total=2, seconds=0.5), []
 
-    def refuse(config):
+    def start(config, on_download):
+        on_download(download)
+        return directory
+
+    monkeypatch.setattr("trainer_core.run.launch.launch", start)
+    assert core_calls.launch_answer(RunConfig(), told.append).run_id == directory.id
+    assert [message.download for message in told] == [download]
+
+    def refuse(config, on_download):
         raise UserError("data.jsonl: there is no such file; check the path")
 
     monkeypatch.setattr("trainer_core.run.launch.launch", refuse)
-    answer = core_calls.launch_answer(RunConfig())
+    answer = core_calls.launch_answer(RunConfig(), told.append)
     assert answer.run_id is None
     assert answer.problem == "data.jsonl: there is no such file; check the path"
 

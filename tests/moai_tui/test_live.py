@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import time
@@ -30,6 +29,7 @@ from moai_tui.messages import (
     TroubleMet,
 )
 from trainer_core.errors import ConfigError
+from trainer_core.run import data_worker
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.directory import create_run
@@ -79,6 +79,24 @@ def running(post, facts, monkeypatch):
     found.start(post)
     yield found
     found.stop()
+
+
+@pytest.fixture
+def workers(monkeypatch):
+    """Put small programs in the place of the data worker: code by dataset, processes started."""
+    codes, started = {}, []
+
+    class Kept(data_worker.DataWorker):
+        def __init__(self, config):
+            super().__init__(config)
+            started.append(self.process)
+
+    def command(name, dataset, *rest, python):
+        return [sys.executable, "-c", codes[dataset]]
+
+    monkeypatch.setattr(data_worker, "core_command", command)
+    monkeypatch.setattr(data_worker, "DataWorker", Kept)
+    return codes, started
 
 
 def run_with_steps(count):
@@ -205,22 +223,16 @@ def test_the_newest_draft_wins(running, post, monkeypatch):
     assert asked == [0, 4]
 
 
-def test_a_report_is_asked_for_once_and_then_kept(running, post, monkeypatch, facts):
+def test_a_report_is_asked_for_once_and_then_kept(running, post, monkeypatch, workers):
     report = DataReport(source="x", format="text", prompt_format="text", columns=("text",), rows=3)
-    started, planned = [], []
-
-    def start(draft):
-        started.append(draft)
-        code = f"import sys; sys.stdout.write({msgspec.json.encode(report).decode()!r})"
-        return subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    codes, started = workers
+    codes["x"] = f"print({msgspec.json.encode(report).decode()!r})"
+    planned = []
 
     def plan(draft, devices, known):
         planned.append(known)
         return PlanReady(draft, None)
 
-    monkeypatch.setattr(core_calls, "start_data_report", start)
     monkeypatch.setattr(core_calls, "plan_answer", plan)
     draft = RunConfig(dataset="x")
     running.wish(PlanWanted(draft))
@@ -235,34 +247,24 @@ def test_a_report_is_asked_for_once_and_then_kept(running, post, monkeypatch, fa
     assert len(started) == 1, "the learning rate shapes no row"
 
 
-def test_a_report_that_is_superseded_is_killed(running, post, monkeypatch):
-    processes = []
-
-    def start(draft):
-        code = "import time; time.sleep(60)" if draft.dataset == "slow" else "print('not json')"
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        )
-        return processes[-1]
-
-    monkeypatch.setattr(core_calls, "start_data_report", start)
+def test_a_report_that_is_superseded_is_killed(running, post, workers):
+    codes, started = workers
+    codes["slow"], codes["quick"] = "import time; time.sleep(60)", "print('not json')"
     running.wish(DataWanted(RunConfig(dataset="slow")))
-    while not processes:
+    while not started:
         time.sleep(0.01)
     running.wish(DataWanted(RunConfig(dataset="quick")))
     answer = post.wait(DataReady)
     assert answer.draft.dataset == "quick"
-    assert "ended with exit code 0" in answer.problem
-    assert processes[0].wait(10) == -9
+    assert answer.problem == "the reader ended without a word"
+    assert started[0].wait(10) == -9
     assert len(post.of(DataReady)) == 1
 
 
 def test_requests_are_carried_out_and_answered(running, post, monkeypatch):
     monkeypatch.setattr(core_calls, "stop_answer", lambda run: ActionEnded(run, "stops", True))
     monkeypatch.setattr(core_calls, "resume_answer", lambda run: ActionEnded(run, "goes on", True))
-    monkeypatch.setattr(core_calls, "launch_answer", lambda config: LaunchEnded("new"))
+    monkeypatch.setattr(core_calls, "launch_answer", lambda config, post: LaunchEnded("new"))
     running.wish(StopRequested("a"))
     assert post.wait(ActionEnded).text == "stops"
     running.wish(ResumeRequested("a"))
@@ -271,26 +273,15 @@ def test_requests_are_carried_out_and_answered(running, post, monkeypatch):
     assert post.wait(LaunchEnded).run_id == "new"
 
 
-def test_after_the_end_nothing_is_posted_and_no_child_lives(running, post, monkeypatch):
-    processes = []
-
-    def start(draft):
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-c", "import time; time.sleep(60)"],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        )
-        return processes[-1]
-
-    monkeypatch.setattr(core_calls, "start_data_report", start)
+def test_after_the_end_nothing_is_posted_and_no_child_lives(running, post, workers):
+    codes, started = workers
+    codes["python-stdlib"] = "import time; time.sleep(60)"
     running.wish(DataWanted(RunConfig()))
-    while not processes:
+    while not started:
         time.sleep(0.01)
     time.sleep(0.1)
     running.stop()
-    assert processes[0].wait(10) == -9
+    assert started[0].wait(10) == -9
     time.sleep(0.2)
     before = len(post.messages)
     time.sleep(0.3)

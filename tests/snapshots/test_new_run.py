@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual import on
 from textual.pilot import Pilot
 
-from moai_tui.messages import CatalogRead, CatalogWanted, DataWanted, PlanReady, PlanWanted
+from moai_tui.messages import CatalogRead, CatalogWanted, DataWanted, PlanReady, PlanWanted, Wish
 from moai_tui.screens import new_run
 from moai_tui.screens.new_run import NewRunScreen
 from tests.moai_tui.conftest import ScriptedApp, own_folders
@@ -52,8 +53,8 @@ class FormApp(ScriptedApp):
         super().__init__(lambda: NewRunScreen(draft))
         self._plan = plan
 
-    def _wish(self, message: Any) -> None:
-        super()._wish(message)
+    @on(Wish)
+    def _answer(self, message: Wish) -> None:
         if isinstance(message, PlanWanted):
             self.post_message(self._plan(message.draft))
         if isinstance(message, DataWanted):

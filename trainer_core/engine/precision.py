@@ -11,6 +11,8 @@ import torch
 from trainer_core.errors import ConfigError
 from trainer_core.run.config import Precision
 
+_FP32 = "fp32 weights and products"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Numerics:
@@ -54,15 +56,17 @@ def choose_numerics(precision: Precision, device: torch.device) -> Numerics:
     if device.type != "cuda":
         return _on_cpu(precision)
     if precision == "fp32":
-        return Numerics(compute=torch.float32, device_type="cuda", reason="fp32 as asked for")
+        return Numerics(compute=torch.float32, device_type="cuda", reason=_FP32)
     if torch.cuda.is_bf16_supported(including_emulation=False):
-        asked = "as asked for" if precision == "bf16" else "because the card has it"
-        reason = f"bf16 products with fp32 weights {asked}"
+        why = "" if precision == "bf16" else ", because the card has it"
+        reason = f"bf16 products with fp32 weights{why}"
         return Numerics(compute=torch.bfloat16, device_type="cuda", reason=reason)
     if precision == "bf16":
         raise ConfigError("precision", "bf16", "use fp32 or auto", "this card has no bf16 units")
     return Numerics(
-        compute=torch.float32, device_type="cuda", reason="fp32 because the card has no bf16 units"
+        compute=torch.float32,
+        device_type="cuda",
+        reason=f"{_FP32}, because the card has no bf16 units",
     )
 
 
@@ -71,7 +75,7 @@ def _on_cpu(precision: Precision) -> Numerics:
         return Numerics(
             compute=torch.bfloat16,
             device_type="cpu",
-            reason="bf16 as asked for; without bf16 units a CPU is many times slower in it",
+            reason="bf16 products: without bf16 units a CPU is many times slower in it",
         )
-    reason = "fp32 because the run is on a CPU" if precision == "auto" else "fp32 as asked for"
+    reason = f"{_FP32}, because the run is on a CPU" if precision == "auto" else _FP32
     return Numerics(compute=torch.float32, device_type="cpu", reason=reason)

@@ -66,6 +66,8 @@ def _changes(
         workload.strategy == "single" and devices > 1
     ):
         yield "parallel.strategy", "auto", replace(workload, strategy="auto"), devices
+    if workload.numerics == "plain":
+        yield "numerics", "auto", replace(workload, numerics="auto"), devices
     for larger, name in SIZE_NAMES.items():
         if devices < larger <= hardware.devices:
             yield "size", name, workload, larger

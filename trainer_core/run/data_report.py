@@ -27,6 +27,15 @@ class RenderedRow(msgspec.Struct, frozen=True, kw_only=True):
     counted_tokens: int | None = None
 
 
+class DownloadTold(msgspec.Struct, frozen=True, kw_only=True, tag="download"):
+    """A line before the report: how far the dataset's download is."""
+
+    done: int
+    """Bytes."""
+    total: int | None = None
+    """None where the hub does not say."""
+
+
 class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     """Format, columns, rows and token counts of one dataset for one tokenizer and length."""
 

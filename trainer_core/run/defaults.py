@@ -23,6 +23,7 @@ from trainer_core.run.cadence import (
 )
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.fields import value_of
 from trainer_core.run.rates import choose_rate
 
 BUILT_IN_MODEL, BUILT_IN_DATASET = "tiny", "python-stdlib"
@@ -95,8 +96,11 @@ def resolve(
         config = msgspec.structs.replace(config, learning_rate=rate)
     config = _with_steps(config, sequences, choices)
     if config.steps is not None:
-        costs = _costs(config, kind, report)
-        config = fill_cadence(config, config.steps, costs)
+        filled = fill_cadence(config, config.steps, _costs(config, kind, report))
+        for field in _CADENCE:
+            if value_of(config, field) is None and value_of(filled, field) is not None:
+                choices.append(f"{field} {value_of(filled, field)}: {explain(field, config)}")
+        config = filled
     return Resolved(config=config, choices=tuple(choices))
 
 
@@ -187,6 +191,10 @@ _EXPLAINED = {
     "parallel.recomputation": "only where keeping activations does not fit",
     "seed": "same seed, same machine: the same losses",
 }
+
+
+_CADENCE = ("optimizer.warmup_steps", "eval.every_steps", "checkpoint.every_steps")
+"""Fields that wait for the number of steps."""
 
 
 def _built_in(config: RunConfig) -> bool:

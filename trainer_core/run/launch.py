@@ -5,9 +5,7 @@ Everything that can be wrong is found before a run folder exists; after a refusa
 
 from __future__ import annotations
 
-import os
-import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -15,7 +13,7 @@ import msgspec
 
 from trainer_core.accelerators.base import SIZE_NAMES
 from trainer_core.accelerators.binding import Waiting, bind
-from trainer_core.accelerators.inventory import read_devices
+from trainer_core.accelerators.inventory import Inventory, read_devices
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.accelerators.sizes import size_from_text
 from trainer_core.errors import ConfigError, ConfigErrors, UserError
@@ -27,12 +25,21 @@ from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.catalog import ModelEntry, require_model
 from trainer_core.run.check import check
 from trainer_core.run.config import DataConfig, ParallelConfig, RunConfig
-from trainer_core.run.config_file import dump_config, override
+from trainer_core.run.config_file import override
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.data_worker import OnDownload, require_data, worker_python
 from trainer_core.run.defaults import BUILT_IN_DATASET, TINY_LENGTH
 from trainer_core.run.device_wait import device_count
-from trainer_core.run.directory import RunDirectory, create_run, read_exit, remove_run, write_config
-from trainer_core.run.process import core_command, core_environment, liveness, start_run
+from trainer_core.run.directory import (
+    RunDirectory,
+    create_run,
+    read_exit,
+    read_meta,
+    remove_run,
+    write_config,
+    write_meta,
+)
+from trainer_core.run.process import liveness, start_run
 from trainer_core.run.usable_worker import require_usable
 from trainer_core.run.worker_ready import require_ready
 
@@ -40,19 +47,26 @@ _HARMLESS = ("train_on_prompt", "eval_rows_max", "packing", "truncate")
 """Fields of `data` that leave rows of the built-in dataset, whatever they say: it ships with the
 package and is tested with it, so looking again would only cost seconds."""
 
-_SENTENCES = 24
-"""A worker names twenty broken rows, how many more there are, and the way out."""
 
-DATA_SECONDS = 600.0
-"""A first look at a dataset; one that takes longer is read by the run itself."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A configuration that is known to work here."""
+
+    config: RunConfig
+    """With every default chosen."""
+    choices: tuple[str, ...] = ()
+    """What was chosen and why, `field value: reason` each."""
 
 
-def launch(config: RunConfig, world_size: int | None = None) -> RunDirectory:
+def launch(
+    config: RunConfig, world_size: int | None = None, on_download: OnDownload | None = None
+) -> RunDirectory:
     """Check a configuration against this machine, then start it.
 
     Args:
         config: What to run.
         world_size: Ranks that another launcher has started; None where the ranks are ours.
+        on_download: Told how far the download of a hub dataset is, which comes first.
 
     Returns:
         The folder of a run whose supervisor holds its lock.
@@ -60,8 +74,8 @@ def launch(config: RunConfig, world_size: int | None = None) -> RunDirectory:
     Raises:
         UserError: Whatever is wrong, in one sentence each; no run folder is left.
     """
-    ready = prepared(config, world_size)
-    directory = create_run(ready)
+    ready = prepared(config, world_size, on_download)
+    directory = create_run(ready.config, ready.choices)
     try:
         start_run(directory)
     except BaseException:
@@ -70,10 +84,15 @@ def launch(config: RunConfig, world_size: int | None = None) -> RunDirectory:
     return directory
 
 
-def prepared(config: RunConfig, world_size: int | None = None) -> RunConfig:
+def prepared(
+    config: RunConfig, world_size: int | None = None, on_download: OnDownload | None = None
+) -> Prepared:
     """Return the configuration with every default chosen, once it is known to work here.
 
-    `world_size` is the number of ranks of another launcher, None where the ranks are ours.
+    Args:
+        config: What to run.
+        world_size: Ranks of another launcher, None where the ranks are ours.
+        on_download: Told how far the download of a hub dataset is.
 
     Raises:
         UserError: Wrong fields, an unknown or unreachable model, a size that does not fit, data
@@ -87,7 +106,7 @@ def prepared(config: RunConfig, world_size: int | None = None) -> RunConfig:
     _require_weights(config, require_model(config.model, worker))
     require_ready(worker)
     _require_cache()
-    report = None if _known_good(config) else check_data(config)
+    report = None if _known_good(config) else require_data(config, on_download)
     return _planned(config, report) if world_size is None else _joined(config, report, world_size)
 
 
@@ -118,13 +137,14 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
         errors = check(config)
         if errors:
             raise ConfigErrors(errors)
-        write_config(directory, _planned(config, None))
+        again = _planned(config, None)
+        meta = read_meta(directory)
+        choices = _newer(meta.choices, again.choices)
+        write_config(directory, again.config)
+        write_meta(directory, msgspec.structs.replace(meta, choices=choices))
+    else:
+        _require_usable(directory.config(), read_devices())
     start_run(directory)
-
-
-def worker_python(config: RunConfig) -> str | None:
-    """Return the interpreter whose torch trains; None is our own."""
-    return config.worker.python or os.environ.get("MOAI_TUI_WORKER_PYTHON") or None
 
 
 def _with_worker(config: RunConfig) -> RunConfig:
@@ -143,67 +163,54 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
     )
 
 
-def check_data(config: RunConfig) -> DataReport:
-    """Have a worker read the dataset as the run would.
-
-    Raises:
-        UserError: What is wrong with it, as the worker says it.
-    """
-    command = core_command(
-        "data", config.dataset, "--config", "-", "--json", python=worker_python(config)
-    )
-    try:
-        answer = subprocess.run(
-            command,
-            input=dump_config(config).encode(),
-            capture_output=True,
-            timeout=DATA_SECONDS,
-            env=core_environment(),
-            check=False,
-        )
-    except OSError as error:
-        raise ConfigError(
-            "worker.python", command[0], "name a Python with torch", str(error.strerror)
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise UserError(
-            f"{show(config.dataset, 200)}: reading the dataset took over "
-            f"{DATA_SECONDS / 60:.0f} minutes; give a smaller file to begin with"
-        ) from error
-    if answer.returncode != 0:
-        raise UserError(_last_words(answer) or "the dataset cannot be read")
-    return msgspec.json.decode(answer.stdout, type=DataReport)
-
-
-def _planned(config: RunConfig, report: DataReport | None) -> RunConfig:
+def _planned(config: RunConfig, report: DataReport | None) -> Prepared:
     inventory = read_devices()
     if config.size is None and not config.devices:
         size = AcceleratorPool.load(inventory.devices).current.size
         config = msgspec.structs.replace(config, size=size.label)
     draft = verdict_for(config, inventory.devices, report)
     _refuse_what_cannot_work(draft)
+    _require_usable(config, inventory)
+    ready = draft.ready
+    if config.size is not None:
+        # A size is shown with its memory everywhere; the user may have left it away.
+        label = size_from_text(config.size, inventory.devices).label
+        ready = msgspec.structs.replace(ready, size=label)
+    return Prepared(config=ready, choices=_choices(draft))
+
+
+def _require_usable(config: RunConfig, inventory: Inventory) -> None:
     # Devices that are named wrongly are a mistake now; devices that are busy are a matter of time.
     bound = bind(inventory, device_count(config, inventory.devices), config.devices)
     devices = inventory.permitted if isinstance(bound, Waiting) else bound.devices
     require_usable(devices, worker_python(config))
-    if config.size is None:
-        return draft.ready
-    # A size is shown with its memory everywhere; the user may have left it away.
-    label = size_from_text(config.size, inventory.devices).label
-    return msgspec.structs.replace(draft.ready, size=label)
 
 
-def _joined(config: RunConfig, report: DataReport | None, world_size: int) -> RunConfig:
+def _joined(config: RunConfig, report: DataReport | None, world_size: int) -> Prepared:
     """Plan for ranks on several hosts: each is taken to have a device like those seen here."""
-    hardware = hardware_from(read_devices().devices, config.precision)
+    inventory = read_devices()
+    hardware = hardware_from(inventory.devices, config.precision)
     if hardware is None:
         raise UserError("No permitted device is seen here; `moai-tui doctor` says why")
     named = SIZE_NAMES.get(world_size)
     config = msgspec.structs.replace(config, devices=(), size=named)
     draft = verdict_for(config, replace(hardware, devices=world_size), report)
     _refuse_what_cannot_work(draft)
+    require_usable(inventory.permitted, worker_python(config))
     # Without a size of that many devices the planner would choose another number.
-    return draft.ready if named else draft.config
+    return Prepared(config=draft.ready if named else draft.config, choices=_choices(draft))
+
+
+def _choices(draft: DraftVerdict) -> tuple[str, ...]:
+    """Return what was chosen and why, the plan last."""
+    plan = (f"plan {draft.verdict.reason}",) if draft.verdict and draft.verdict.choice else ()
+    return (*draft.choices, *plan)
+
+
+def _newer(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the choices of a run that was planned again: the new one of each field."""
+    fields = {choice.partition(" ")[0] for choice in now}
+    return (*(choice for choice in before if choice.partition(" ")[0] not in fields), *now)
 
 
 def _refuse_what_cannot_work(draft: DraftVerdict) -> None:
@@ -275,11 +282,3 @@ def _absolute(text: str) -> str:
         return f"{kind}{mark}{path.absolute()}" if path.exists() else text
     except (OSError, ValueError, RuntimeError):
         return text
-
-
-def _last_words(answer: subprocess.CompletedProcess[bytes]) -> str:
-    text = answer.stderr.decode("utf-8", "replace")
-    lines = [line for line in text.splitlines() if line.strip()]
-    # Exit code 2 is a sentence for people, maybe several; anything else ends in an exception.
-    kept = lines[-_SENTENCES:] if answer.returncode == 2 else lines[-1:]
-    return show("\n".join(kept), 8000)

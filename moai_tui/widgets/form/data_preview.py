@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from moai_tui.formatting import count_text, whole_text
+from moai_tui.formatting import count_text, download_text, whole_text
 from moai_tui.widgets.form.form_state import FormState
 from moai_tui.widgets.form.state_panel import StatePanel, flowed, heading, wrapped
 from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.painted import cut
 from trainer_core.foreign_text import show, show_line
 from trainer_core.run.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.data_worker import Download
 
 TEXT_LIMIT = 2000
 """Characters of a row that are laid out; the panel has room for fewer."""
@@ -26,6 +27,8 @@ def data_lines(state: FormState, width: int, height: int) -> list[Line]:
     """Return the report in the room there is: counts, mistakes, then the rows."""
     if state.reading_seconds is not None and state.report is None:
         name = show_line(state.draft.dataset, 60)
+        if state.download is not None:
+            return wrapped(f"downloading {name}: {far_text(state.download)}", width, "muted")
         return [((f"reading {name} … {state.reading_seconds:.0f} s", "muted"),)]
     lines: list[Line] = []
     if state.data_problem is not None:
@@ -41,6 +44,11 @@ def data_lines(state: FormState, width: int, height: int) -> list[Line]:
         lines.append(((f"  {report.error_count - ERRORS_SHOWN} more like these", "bad"),))
     lines += _rows(report, state.draft.data.train_on_prompt, width, height - len(lines))
     return lines
+
+
+def far_text(download: Download) -> str:
+    """Return how far a download is in words."""
+    return download_text(download.done, download.total, download.seconds)
 
 
 def rows_text(count: int) -> str:

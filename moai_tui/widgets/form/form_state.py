@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from moai_tui.widgets.form.field_spec import Choice
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.plan.types import Verdict
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.data_worker import Download
 from trainer_core.run.fields import FieldValue, value_of
 
 DEFAULTS = RunConfig()
@@ -34,6 +35,8 @@ class FormState:
     """Why there is no report on the dataset."""
     reading_seconds: float | None = None
     """How long the dataset is being read; None while it is not."""
+    download: Download | None = None
+    """How far its download is, where it comes from the hub."""
     devices: tuple[DeviceSnapshot, ...] = ()
     notes: tuple[str, ...] = ()
     """Bounds of this machine, one sentence each: a variable or an allocation that bars devices."""
@@ -50,6 +53,23 @@ class FormState:
     def wrote(self, name: str) -> FieldValue:
         """Return what the user has in a field, None where it is left to the core."""
         return value_of(self.draft, name)
+
+    def being_read(self) -> FormState:
+        """Return the state while the dataset is looked at: what was found before says nothing."""
+        return replace(self, report=None, data_problem=None, reading_seconds=0.0, download=None)
+
+    def read(self, report: DataReport | None, problem: str | None) -> FormState:
+        """Return the state once the dataset was looked at.
+
+        Args:
+            report: What was found; None where there is nothing.
+            problem: Why there is no report.
+        """
+        state = replace(
+            self, report=report, data_problem=problem, reading_seconds=None, download=None
+        )
+        problems = without(state.problems, "dataset") | data_problems(state)
+        return replace(state, problems=problems)
 
     def changed(self, name: str) -> bool:
         """Say whether the user changed a field since the form opened."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual import events
+from textual import events, on
 from textual.pilot import Pilot
 
 from moai_tui.messages import (
@@ -21,6 +21,7 @@ from moai_tui.messages import (
     LaunchRequested,
     PlanReady,
     PlanWanted,
+    Wish,
 )
 from moai_tui.screens import new_run
 from moai_tui.screens.choose import ChooseScreen
@@ -95,9 +96,11 @@ async def opened(
     """Open the form in the real app; wishes are answered at once."""
 
     class Answering(app_class):  # type: ignore[misc]
-        def _wish(self, message: Any) -> None:
-            super()._wish(message)
-            if isinstance(message, PlanWanted):
+        answers = True
+
+        @on(Wish)
+        def _answer(self, message: Wish) -> None:
+            if isinstance(message, PlanWanted) and self.answers:
                 self.post_message(plan(message.draft))
             if isinstance(message, DataWanted):
                 self.post_message(data(message.draft))
@@ -445,7 +448,7 @@ async def test_moving_on_neither_lays_out_nor_repaints_the_screen(
 
 async def test_broken_rows_stop_a_start_before_the_next_verdict_comes(scripted_app) -> None:
     async with opened(scripted_app) as desk:
-        desk.app._wish = desk.app.heard.append
+        desk.app.answers = False
         desk.app.post_message(DataReady(desk.form.state.draft, BROKEN_REPORT))
         await desk.settle()
         await desk.keys("ctrl+s")

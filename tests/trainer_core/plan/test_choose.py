@@ -51,8 +51,8 @@ def test_a_full_fine_tune_of_13b_does_not_fit_one_80_gb_card_in_fp32_states(
     assert choice.plan is not None
     assert choice.plan.memory.total > 191 * GIB
     assert choice.plan.recomputation == "blocks"
-    assert choice.mend == ("method", "lora")
-    assert "fits with method: lora" in choice.why
+    assert choice.mend == ("numerics", "auto")
+    assert "fits with numerics: auto" in choice.why
     assert verdict.reason.startswith("Small.80GB needs ")
     assert verdict.runner_up is None
 
@@ -78,9 +78,9 @@ def test_eight_cards_hold_13b_by_sharding(make_workload: Workloads, h100s: Machi
 def test_a_size_that_is_missing_memory_offers_the_next_that_has_it(
     make_workload: Workloads, h100s: Machines
 ) -> None:
-    small = make_verdict(make_workload("cerebras-gpt-13b"), h100s(8), None).sizes[0]
-    assert small.verdict == "no"
-    assert small.mend == ("size", "Large")
+    medium = make_verdict(make_workload("cerebras-gpt-13b"), h100s(8), None).sizes[1]
+    assert medium.verdict == "no"
+    assert medium.mend == ("size", "Large")
 
 
 def test_the_fastest_size_that_fits_is_taken_when_none_is_asked_for(

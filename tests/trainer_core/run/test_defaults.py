@@ -64,7 +64,10 @@ def test_the_built_in_run_is_settled_whole() -> None:
     assert None not in (config.eval.every_steps, config.checkpoint.every_steps)
     assert check(config) == []
     said = [choice.partition(" ")[0] for choice in resolved.choices]
-    assert said == ["precision", "sequence_length", "global_batch_size", "learning_rate", "steps"]
+    assert said == [
+        *("precision", "sequence_length", "global_batch_size", "learning_rate", "steps"),
+        *("optimizer.warmup_steps", "eval.every_steps", "checkpoint.every_steps"),
+    ]
 
 
 def test_what_the_user_said_is_kept() -> None:

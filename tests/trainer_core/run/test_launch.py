@@ -17,6 +17,7 @@ from trainer_core.run.directory import (
     ExitRecord,
     RunDirectory,
     read_exit,
+    read_meta,
     run_directories,
     write_exit,
 )
@@ -56,9 +57,21 @@ def test_a_good_configuration_runs_and_its_file_is_full(
 
 
 def test_the_same_file_gives_the_same_configuration(quick_ranks: Path) -> None:
-    ready = prepared(RunConfig(steps=3, size="small"))
+    ready = prepared(RunConfig(steps=3, size="small")).config
     assert re.fullmatch(r"Small\.\d+GB", ready.size or ""), "a size is shown with its memory"
-    assert prepared(ready) == ready
+    assert prepared(ready).config == ready
+
+
+def test_what_was_chosen_before_the_start_is_kept_with_its_reason(quick_ranks: Path) -> None:
+    run = launch(RunConfig(steps=3))
+    choices = read_meta(run).choices
+    named = [choice.partition(" ")[0] for choice in choices]
+    assert named == [
+        *("precision", "sequence_length", "global_batch_size", "learning_rate"),
+        *("optimizer.warmup_steps", "eval.every_steps", "checkpoint.every_steps", "plan"),
+    ]
+    assert choices[0] == "precision fp32: CPUs are many times slower in bf16"
+    assert "holds the whole run" in choices[-1]
 
 
 def refused(config: RunConfig) -> str:
@@ -110,7 +123,7 @@ def test_rows_longer_than_the_default_make_it_longer(quick_ranks: Path, tmp_path
     path = tmp_path / "rows.jsonl"
     row = {"instruction": "Say much.", "output": "word " * 200}
     path.write_text("".join(json.dumps(row) + "\n" for _ in range(5)))
-    assert prepared(RunConfig(dataset=str(path), steps=1)).sequence_length == 512
+    assert prepared(RunConfig(dataset=str(path), steps=1)).config.sequence_length == 512
 
 
 def test_every_broken_row_that_the_worker_names_is_told(quick_ranks: Path, tmp_path: Path) -> None:

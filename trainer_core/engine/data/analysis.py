@@ -18,6 +18,7 @@ from trainer_core.engine.data.checked import CheckedRow, Tally, checked_rows, de
 from trainer_core.engine.data.detect import Layout
 from trainer_core.engine.data.encoder import EncodedRow, TextEncoder
 from trainer_core.engine.data.fitting import fitting_length
+from trainer_core.engine.data.hub_download import OnBytes
 from trainer_core.engine.data.lengths import LengthPolicy
 from trainer_core.engine.data.pack import plan_rows
 from trainer_core.engine.data.prompt_format import PromptFormat
@@ -71,7 +72,7 @@ class _Seen:
     """Rows of the source where only its first ones were read."""
 
 
-def data_report(config: RunConfig) -> DataReport:
+def data_report(config: RunConfig, on_bytes: OnBytes | None = None) -> DataReport:
     """Return what a run of this configuration would train on.
 
     A length that is left open is chosen as the run would; where the rows themselves change that
@@ -80,24 +81,33 @@ def data_report(config: RunConfig) -> DataReport:
     Broken rows stand in the report's `errors`. So does a tokenizer that cannot be had; then
     nothing is counted in tokens.
 
+    Args:
+        config: Its dataset is read; other fields say how.
+        on_bytes: Told how far a download is.
+
     Raises:
         DataError: If the dataset cannot be used as a whole.
         ConfigError: If the section `data` does not go with it.
         UserError: If a hub id cannot be had.
     """
     length = fitting_length(config)
-    report = _report_at(config, length)
-    better = fitting_length(config, report)
-    return report if better == length else _report_at(config, better)
-
-
-def _report_at(config: RunConfig, length: int) -> DataReport:
     source = find_source(config.dataset, config.data)
-    opened = open_source(source, training_only=config.eval_dataset is not None, identify=False)
+    opened = open_source(
+        source,
+        training_only=config.eval_dataset is not None,
+        identify=False,
+        on_bytes=on_bytes,
+    )
+    report = _report_at(config, opened, length)
+    better = fitting_length(config, report)
+    return report if better == length else _report_at(config, opened, better)
+
+
+def _report_at(config: RunConfig, opened: Opened, length: int) -> DataReport:
     layout = detect_layout(opened)
     encoder, problem = _encoder(config)
     prompt = _prompt(config, opened, layout, encoder)
-    huge = source.bytes > CHECKED_BYTES or (opened.row_count or 0) > SAMPLED_ROWS
+    huge = opened.source.bytes > CHECKED_BYTES or (opened.row_count or 0) > SAMPLED_ROWS
     policy = LengthPolicy(
         sequence_length=length,
         split_text=layout.format == "text",

@@ -15,7 +15,7 @@ from trainer_core.foreign_text import show, show_line
 from trainer_core.json_lines import write_json_line
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import load_config, override, parse_config
-from trainer_core.run.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.data_report import DataReport, DownloadTold, RenderedRow, RowError
 from trainer_core.run.yaml_text import read_yaml
 
 USER_MISTAKE = 2
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         config = _config(arguments)
-        report = data_report(config)
+        report = data_report(config, _write_download if arguments.progress else None)
     except UserError as error:
         if arguments.json:
             _write_json(unusable(arguments.source, error))
@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--skip-bad-rows", action="store_true", help="count broken rows only")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    # For the form and for starts: a line for each look at a download, before the report.
+    parser.add_argument("--progress", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -196,6 +198,10 @@ def _row_lines(row: RenderedRow, marks: tuple[str, str]) -> list[str]:
 def _underlined(line: str) -> str:
     bare = line.lstrip()
     return f"{line[: len(line) - len(bare)]}{_UNDERLINE}{bare}{_PLAIN}" if bare else line
+
+
+def _write_download(done: int, total: int | None) -> None:
+    write_json_line(msgspec.json.encode(DownloadTold(done=done, total=total)))
 
 
 def _write_json(report: DataReport) -> None:
