@@ -86,6 +86,8 @@ class Outcomes:
                     settled, parts.loaded.shape, parts.numerics, parts.device
                 ),
                 resumed_from_step=checkpoint.step if checkpoint else None,
+                eval_every_steps=settled.eval_every,
+                checkpoint_every_steps=settled.checkpoint_every,
                 versions=versions(),
             )
         )

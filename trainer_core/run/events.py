@@ -70,6 +70,9 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     peak_flops: float | None = None
     """Dense bf16 peak of one device that MFU is taken against; None where unknown."""
     resumed_from_step: int | None = None
+    eval_every_steps: int | None = None
+    """0 is at start and end alone; None in logs of older versions."""
+    checkpoint_every_steps: int | None = None
     versions: dict[str, str] = {}
 
 
@@ -112,6 +115,8 @@ class Step(Event, frozen=True, kw_only=True, tag="step", gc=False):
     step_seconds: float = 0.0
     data_seconds: float = 0.0
     """Part of `step_seconds` spent waiting for data."""
+    communication_seconds: float | None = None
+    """Part of `step_seconds` spent waiting for other ranks; None where it is not measured."""
     tokens_per_second: float | None = None
     padded_tokens_per_second: float | None = None
     mfu: float | None = None

@@ -32,6 +32,7 @@ from trainer_core.run.events import (
     Step,
     TrainingEnded,
 )
+from trainer_core.run.remaining import remaining
 
 SMOOTHING = 0.9
 """Largest weight of the past in the smoothed loss."""
@@ -119,6 +120,12 @@ class RunView:
     steps_seen: int = 0
     steps_seconds: float = 0.0
     """Summed duration of this attempt's steps, its first left out (it warms up)."""
+    data_seconds: float = 0.0
+    """Of `steps_seconds`, waiting for data."""
+    communication_seconds: float | None = None
+    """Of `steps_seconds`, waiting for other ranks; None where it is not measured."""
+    step_seconds: Curve = field(default_factory=Curve)
+    """Duration of this attempt's steps, its first left out."""
     total_tokens: int = 0
     """Tokens of this attempt's steps, its first left out."""
     total_padded_tokens: int = 0
@@ -229,6 +236,8 @@ class RunView:
         self.first_step_time = None
         self.attempt_start_time = None
         self.steps_seen, self.steps_seconds = 0, 0.0
+        self.data_seconds, self.communication_seconds = 0.0, None
+        self.step_seconds = Curve()
         self.total_tokens, self.total_padded_tokens = 0, 0
 
     def _resume_from(self, step: int) -> None:
@@ -250,6 +259,11 @@ class RunView:
         else:
             self.steps_seen += 1
             self.steps_seconds += event.step_seconds
+            self.data_seconds += event.data_seconds
+            if event.communication_seconds is not None:
+                known = self.communication_seconds or 0.0
+                self.communication_seconds = known + event.communication_seconds
+            self.step_seconds.append(event.step, event.step_seconds)
             self.total_tokens += event.tokens
             self.total_padded_tokens += event.padded_tokens
         self.step = event
@@ -289,7 +303,14 @@ class RunView:
         self.grad_norm.extend(numbers, norms)
         self.tokens_per_second.extend(numbers, rates)
         self.steps_seen += len(steps)
-        self.steps_seconds += sum([event.step_seconds for event in steps])
+        seconds = [event.step_seconds for event in steps]
+        self.step_seconds.extend(numbers, seconds)
+        self.steps_seconds += sum(seconds)
+        self.data_seconds += sum([event.data_seconds for event in steps])
+        exchanged = [event.communication_seconds for event in steps]
+        if any(part is not None for part in exchanged):
+            known = self.communication_seconds or 0.0
+            self.communication_seconds = known + sum([part or 0.0 for part in exchanged])
         self.total_tokens += sum([event.tokens for event in steps])
         self.total_padded_tokens += sum([event.padded_tokens for event in steps])
         peaks = [event.peak_memory_bytes or 0 for event in steps]
@@ -350,11 +371,9 @@ class RunView:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds of training left, from this attempt's steps; None before the second step."""
-        if self.step is None or self.started is None or self.steps_seen == 0 or self.ended:
-            return None
-        left = self.started.total_steps - self.step.step
-        return max(0, left) * self.steps_seconds / self.steps_seen
+        """Seconds until the run ends, evaluations and saves counted; None before step 2."""
+        left = remaining(self)
+        return left.seconds if left is not None else None
 
 
 def _before(seen: list[AtStep], step: int) -> list[AtStep]:
