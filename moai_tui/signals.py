@@ -40,6 +40,8 @@ class Newest:
     """Of the followed run; cleared when another one is followed."""
     visited: str | None = None
     """Id of the run opened last; lists put their cursor on it."""
+    trashed: tuple[str, ...] = ()
+    """Folders of the runs deleted last: what undo brings back."""
     plan: PlanReady | None = None
     data: DataReady | None = None
     catalog: CatalogRead | None = None

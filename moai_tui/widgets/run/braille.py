@@ -68,9 +68,8 @@ class Dots:
                 self.bar(x, min(middle, y), max(middle, y))
             before = y
 
-    def cell_column(self, x: int) -> list[int]:
-        """Return the braille bits of one column of cells, from top to bottom."""
-        left, right = self.columns[2 * x], self.columns[2 * x + 1]
+    def cells(self, left: int, right: int) -> list[int]:
+        """Return the braille bits of a column of cells with these dots, from top to bottom."""
         if not left and not right:
             return [0] * self.height
         return [

@@ -9,9 +9,9 @@ from textual.reactive import reactive
 from moai_tui.formatting import loss_text
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, line_width
-from moai_tui.widgets.painted import Painted, heading
+from moai_tui.widgets.painted import Painted, cut, heading
 from moai_tui.widgets.run.axis import Axis, axis_for, step_limit, tick_labels
-from moai_tui.widgets.run.curve_plot import ChartData, Frame, Plot
+from moai_tui.widgets.run.curve_plot import LETTERS, ChartData, Frame, Plot
 from moai_tui.widgets.run.event_marks import mark_row
 from trainer_core.run.curve import Bucket
 
@@ -22,6 +22,12 @@ SMALLEST = (24, FRAME_ROWS + 2)
 """Cells below which only the heading is drawn."""
 
 CELLS_PER_LABEL = 16
+
+LEAST_WINDOW = 16
+"""Steps of the narrowest part that can be zoomed into."""
+
+NAME_CELLS = 18
+"""Most cells of a run's name in the legend."""
 
 
 class LossChart(Painted):
@@ -37,8 +43,21 @@ class LossChart(Painted):
     cursor_step: reactive[int | None] = reactive(None, init=False, repaint=False)
     """Step whose values are read out; None shows the legend instead."""
 
-    def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
+    zoom: reactive[int] = reactive(0, init=False, repaint=False)
+    """How often the steps shown were halved; 0 shows all."""
+
+    def __init__(
+        self, *, name: str = "Loss", id: str | None = None, signs: Glyphs | None = None
+    ) -> None:
+        """Make an empty chart.
+
+        Args:
+            name: Its title.
+            id: Name in the screen.
+            signs: What to draw with; None takes what the terminal can show.
+        """
         super().__init__(id=id, signs=signs)
+        self._title = name
         self._data = ChartData()
         self._plot = Plot()
 
@@ -55,12 +74,22 @@ class LossChart(Painted):
         """Draw the cursor at its new place."""
         self.repaint()
 
+    def watch_zoom(self) -> None:
+        """Draw another part."""
+        self.repaint()
+
+    def zoom_by(self, halvings: int) -> None:
+        """Show half as many steps, or twice as many where negative, around cursor or newest."""
+        most = max(0, (self._limit // LEAST_WINDOW).bit_length() - 1)
+        self.zoom = min(most, max(0, self.zoom + halvings))
+
     def move_cursor(self, cells: int) -> None:
         """Move the value cursor by cells; moved past the newest step it goes away again."""
-        last = self._data.raw.last_step
-        if last is None:
+        last = self._last_step
+        if not last:
             return
-        per_cell = max(1, round(self._limit / max(1, self._plot.frame.width)))
+        start, limit = self._window()
+        per_cell = max(1, round((limit - start) / max(1, self._plot.frame.width)))
         if self.cursor_step is None:
             self.cursor_step = last if cells < 0 else None
             return
@@ -71,12 +100,13 @@ class LossChart(Painted):
         """Draw heading, plot and axes."""
         if width < SMALLEST[0] or height < SMALLEST[1]:
             return [self._heading(width)]
-        axis = self._axis(height - FRAME_ROWS)
+        start, limit = self._window()
+        axis = self._axis(height - FRAME_ROWS, start, limit)
         if axis is None:
             return [self._heading(width), (), (("  The curve starts with step 1.", "muted"),)]
         labels = tick_labels(axis.ticks)
         gutter = max(len(label) for label in labels) + 2
-        frame = Frame(width - gutter, height - FRAME_ROWS, axis, self._limit)
+        frame = Frame(width - gutter, height - FRAME_ROWS, axis, limit, start)
         self._plot.draw(self._data, frame, self.cursor_step, self._signs)
         ticks = {frame.row(tick): label for tick, label in zip(axis.ticks, labels, strict=True)}
         drawn: list[Line] = [self._heading(width)]
@@ -87,23 +117,51 @@ class LossChart(Painted):
         return [*drawn, *self._below(gutter, frame)]
 
     @property
-    def _limit(self) -> int:
+    def _last_step(self) -> int:
         data = self._data
-        last = max(data.raw.last_step or 0, data.evals[-1][0] if data.evals else 0)
-        return step_limit(last, data.total_steps)
+        ends = (
+            [other.curve.last_step or 0 for other in data.others]
+            if data.raw.last_step is None
+            else []
+        )
+        return max([data.raw.last_step or 0, data.smooth.last_step or 0,
+                    data.evals[-1][0] if data.evals else 0, *ends])  # fmt: skip
 
-    def _axis(self, rows: int) -> Axis | None:
-        buckets = self._data.raw.buckets.values()
-        values = [bucket.low for bucket in buckets]
-        values += [bucket.high for bucket in buckets]
-        values += [loss for _, loss in self._data.evals]
+    @property
+    def _limit(self) -> int:
+        return step_limit(self._last_step, self._data.total_steps)
+
+    def _window(self) -> tuple[int, int]:
+        """Return the first and last step shown.
+
+        Zoomed in, the window moves by half its width, so that it moves rarely: the cursor, or
+        the newest step, stands in its second half.
+        """
+        limit = self._limit
+        window = limit >> self.zoom
+        if self.zoom == 0 or window < 2:
+            return 0, limit
+        at = self._last_step if self.cursor_step is None else self.cursor_step
+        start = min(limit - window, max(0, at // (window // 2) - 1) * (window // 2))
+        return start, start + window
+
+    def _axis(self, rows: int, start: int, limit: int) -> Axis | None:
+        data = self._data
+        values: list[float] = []
+        if data.raw:
+            values += [part for bucket in data.raw.within(start, limit)
+                       for part in (bucket.low, bucket.high)]  # fmt: skip
+        for curve in (data.smooth, *(other.curve for other in data.others)):
+            values += [bucket.total / bucket.count for bucket in curve.within(start, limit)]
+        values += [loss for step, loss in data.evals if start <= step <= limit]
         if not values:
             return None
         ticks = max(3, rows // 4)
         return axis_for(min(values), max(values), ticks=ticks, logarithmic=self.logarithmic)
 
     def _heading(self, width: int) -> Line:
-        title = "Loss (log)" if self.logarithmic else "Loss"
+        title = f"{self._title} (log)" if self.logarithmic else self._title
+        title += f" {2**self.zoom}×" if self.zoom else ""
         reading = self.cursor_step is not None
         right = self._legend() if self.cursor_step is None else self._readout(self.cursor_step)
         while line_width(right) > width - len(title) - 2 and right:
@@ -114,15 +172,19 @@ class LossChart(Painted):
         signs = self._signs
         entries = (
             (signs.checkpoint, "accent", "checkpoint", bool(self._data.marks)),
-            (signs.raw, "raw", "train", True),
-            (signs.smooth * 2, "smooth", "smoothed", True),
-            (signs.evaluation, "eval strong", "eval", True),
+            (signs.raw, "raw", "train", bool(self._data.raw)),
+            (signs.smooth * 2, "smooth", "smoothed", bool(self._data.smooth)),
+            (signs.evaluation, "eval strong", "eval", bool(self._data.evals)),
+            *(
+                (letter, f"run-{letter} strong", cut(other.name, NAME_CELLS), True)
+                for letter, other in zip(LETTERS[1:], self._data.others, strict=False)
+            ),
         )
         pieces: list[Piece] = []
         for sign, style, word, wanted in entries:
             if wanted:
                 pieces += [(sign, style), (f" {word}   ", "muted")]
-        return (*pieces[:-1], (pieces[-1][0].rstrip(), "muted"))
+        return (*pieces[:-1], (pieces[-1][0].rstrip(), "muted")) if pieces else ()
 
     def _readout(self, step: int) -> tuple[Piece, ...]:
         data = self._data
@@ -138,16 +200,24 @@ class LossChart(Painted):
             at, loss = evals[-1]
             place = "" if at == step else f" at {at:,}"
             pieces += [("  eval ", "muted"), (loss_text(loss), "eval"), (place, "muted")]
+        for letter, other in zip(LETTERS[1:], data.others, strict=False):
+            if (found := other.curve.nearest(step)) is not None:
+                mean = loss_text(found.total / found.count)
+                pieces += [(f"  {letter} ", f"run-{letter} strong"), (mean, f"run-{letter}")]
         return tuple(pieces)
 
     def _below(self, gutter: int, frame: Frame) -> list[Line]:
-        axis = mark_row(self._data.marks, frame.column, frame.width, self._signs)
+        marks = [mark for mark in self._data.marks if frame.shows(mark.step)]
+        axis = mark_row(marks, frame.column, frame.width, self._signs)
         labels, end = [" "] * (gutter + frame.width), 0
-        for tick in axis_for(0, frame.limit, ticks=max(2, frame.width // CELLS_PER_LABEL)).ticks:
+        ticks = axis_for(frame.start, frame.limit, ticks=max(2, frame.width // CELLS_PER_LABEL))
+        for tick in ticks.ticks:
+            if tick < frame.start:
+                continue
             text = f"{tick:,.0f}" if tick else "0 steps"
             middle = gutter + frame.column(tick)
             at = min(gutter + frame.width - len(text), middle - len(text) // 2)
-            at = gutter if tick == 0 else at
+            at = gutter if tick == frame.start else at
             if at >= end and tick <= frame.limit and tick.is_integer():
                 labels[at : at + len(text)] = text
                 end = at + len(text) + 2

@@ -7,7 +7,7 @@ from moai_tui.widgets.run.braille import BRAILLE, Dots
 
 def drawn(dots: Dots) -> list[str]:
     """Return the rows of a layer as braille text."""
-    columns = [dots.cell_column(x) for x in range(dots.width)]
+    columns = [dots.cells(dots.columns[2 * x], dots.columns[2 * x + 1]) for x in range(dots.width)]
     return ["".join(chr(BRAILLE + bits) for bits in row) for row in zip(*columns, strict=True)]
 
 

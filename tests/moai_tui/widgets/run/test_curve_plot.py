@@ -8,20 +8,21 @@ import pytest
 
 from moai_tui.widgets.glyphs import ASCII, UNICODE
 from moai_tui.widgets.run.axis import axis_for
-from moai_tui.widgets.run.curve_plot import ChartData, Frame, Layer, Plot, since
+from moai_tui.widgets.run.curve_plot import ChartData, Frame, Layer, Overlay, Plot, since
 from tests.moai_tui.widget_app import text_of
 from trainer_core.run.curve import Curve
 
 AXIS = axis_for(0, 10, ticks=4)
 
 
-def frame(width: int = 40, height: int = 8, limit: int = 1000) -> Frame:
-    return Frame(width, height, AXIS, limit)
+def frame(width: int = 40, height: int = 8, limit: int = 1000, start: int = 0) -> Frame:
+    return Frame(width, height, AXIS, limit, start)
 
 
+@pytest.mark.parametrize("start", [0, 700])
 @pytest.mark.parametrize("line", [True, False])
 @pytest.mark.parametrize("width", [7, 40, 180])
-def test_a_layer_that_grew_equals_one_drawn_at_once(line: bool, width: int) -> None:
+def test_a_layer_that_grew_equals_one_drawn_at_once(line: bool, width: int, start: int) -> None:
     chance = random.Random(3)
     curve, grown = Curve(64), Layer(line=line)
     step = 0
@@ -30,9 +31,9 @@ def test_a_layer_that_grew_equals_one_drawn_at_once(line: bool, width: int) -> N
             step += 1
             if step <= 1000:
                 curve.append(step, 5 + chance.gauss(0, 1.5))
-        grown.draw(curve, frame(width))
+        grown.draw(curve, frame(width, start=start))
         fresh = Layer(line=line)
-        fresh.draw(curve, frame(width))
+        fresh.draw(curve, frame(width, start=start))
         assert grown.dots.columns == fresh.dots.columns
 
 
@@ -96,3 +97,40 @@ def test_in_ascii_the_curves_differ_by_their_signs() -> None:
     assert text.isascii()
     assert "****" in text
     assert "." in text
+
+
+def test_a_window_shows_its_part_and_lets_lines_come_in_from_outside() -> None:
+    curve = Curve(16)
+    for step in range(0, 1001, 100):
+        curve.append(step, 10 - step / 100)
+    layer, window = Layer(line=True), Frame(20, 8, AXIS, 460, 340)
+    layer.draw(curve, window)
+    assert all(layer.dots.columns), "between two points outside there is a line"
+    plot = Plot()
+    plot.draw(ChartData(smooth=curve, evals=((100, 5.0), (400, 5.0))), window, None, UNICODE)
+    assert text_of(plot.lines).count("o") == 1
+
+
+def test_other_runs_differ_by_letter_and_dash_not_only_by_colour() -> None:
+    own, low, long = Curve(), Curve(), Curve()
+    for step in range(1, 1001):
+        own.append(step, 8.0)
+        low.append(step, 2.0)
+    for step in range(1, 5001):
+        long.append(step, 5.0)
+    others = (Overlay("low", low), Overlay("long", long))
+    data = ChartData(smooth=own, others=others, total_steps=1000)
+    plot = Plot()
+    plot.draw(data, frame(), None, UNICODE)
+    rows = text_of(plot.lines).split("\n")
+    ends = [(letter, row.index(letter)) for row in rows for letter in "abc" if letter in row]
+    assert ends == [("a", 39), ("c", 39), ("b", 39)], "a run that goes on ends at the edge"
+    braille = [{sign for sign in row if "\u2800" < sign <= "\u28ff"} for row in rows]
+    drawn = [signs for signs in braille if signs]
+    assert len(drawn) == 3
+    assert len({frozenset(signs) for signs in drawn}) == 3
+    ascii_plot = Plot()
+    ascii_plot.draw(data, frame(), None, ASCII)
+    text = text_of(ascii_plot.lines)
+    assert "****" in text
+    assert "bb bb" in text

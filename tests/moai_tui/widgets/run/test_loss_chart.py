@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from moai_tui.screens.run import chart_data
 from moai_tui.widgets.glyphs import ASCII, UNICODE, Glyphs
-from moai_tui.widgets.run.curve_plot import ChartData
+from moai_tui.widgets.run.curve_plot import ChartData, Overlay
 from moai_tui.widgets.run.loss_chart import LossChart
 from tests.moai_tui.scripted_run import training
 from tests.moai_tui.widget_app import WidgetApp, text_of
@@ -117,3 +118,31 @@ async def test_a_new_step_draws_few_lines() -> None:
             widget.show(chart_data(training(step).view(), None))
         pairs = zip(before, widget.lines, strict=True)
         assert 1 <= sum(old != new for old, new in pairs) <= 4
+
+
+async def test_zoom_halves_the_steps_around_the_cursor_else_the_newest() -> None:
+    widget = chart(300)
+    async with WidgetApp(widget).run_test(size=(90, 16)) as pilot:
+        whole = widget.plain.split("\n")[-1].split()
+        widget.zoom_by(2)
+        await pilot.pause()
+        rows = widget.plain.split("\n")
+        assert rows[0].startswith("Loss 4× ─")
+        assert rows[-1].split() == ["240", "260", "280", "300"]
+        widget.cursor_step = 100
+        assert widget.plain.split("\n")[-1].split()[0] == "40"
+        assert "step 100" in widget.plain
+        widget.zoom_by(-9)
+        assert widget.plain.split("\n")[-1].split() == whole
+        widget.zoom_by(99)
+        assert widget.zoom == 4, "no fewer than 16 steps"
+
+
+def test_an_earlier_run_is_named_and_read_out() -> None:
+    widget = chart()
+    earlier = training(200).view()
+    data = chart_data(training(300).view(), None)
+    widget.show(replace(data, others=(Overlay("first", earlier.smoothed_loss),)))
+    assert "b first" in text_of(widget.build(90, 16)).split("\n")[0]
+    widget.set_reactive(LossChart.cursor_step, 100)
+    assert "  b 3.1" in text_of(widget.build(100, 16)).split("\n")[0]
