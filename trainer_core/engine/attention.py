@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from trainer_core.engine.kernels import cpu_attention
+
 NAME = "moai_documents"
 """Attention implementation of models that train. No mask function is registered under it, and
 transformers builds no mask for such an implementation."""
@@ -98,6 +100,10 @@ def document_attention(
         )
         return output.unsqueeze(0), None
     if document_lengths is not None:
+        if attend is _fused and dropout == 0.0 and sliding_window is None:
+            if cpu_attention.available(query_BHTE):
+                output = cpu_attention.attend(*_equal_heads(tensors), document_lengths, scaling)
+                return output.transpose(1, 2), None
         pieces = [torch.split(tensor, list(document_lengths), dim=2) for tensor in tensors]
         outputs = [attend(*document, **settings) for document in zip(*pieces, strict=True)]
         return torch.cat(outputs, dim=2).transpose(1, 2), None
@@ -148,15 +154,20 @@ def _varlen(
     from torch.nn.attention.varlen import varlen_attn
 
     # Kernels read [T, H, E]; the transposes are views.
-    query, key, value = (tensor[0].transpose(0, 1) for tensor in tensors)
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        # torch 2.11 has no `enable_gqa` here; repeating costs little beside the products.
-        key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
+    query, key, value = (tensor[0].transpose(0, 1) for tensor in _equal_heads(tensors))
     output = varlen_attn(
         query, key, value, ends, ends, longest, longest, scale=scaling, window_size=window
     )
     return cast(Tensor, output)
+
+
+def _equal_heads(tensors: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Repeat keys and values of grouped heads; it costs little beside the products."""
+    query, key, value = tensors
+    groups = query.shape[1] // key.shape[1]
+    if groups == 1:
+        return tensors
+    return query, key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
 
 
 def _fused(

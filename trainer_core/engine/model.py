@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from trainer_core.engine import attention, pretrained
+from trainer_core.engine.kernels.gelu import CpuGelu
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.sharded_model import Fill, NotRecordable, build_weightless
 from trainer_core.errors import ConfigError, UserError
@@ -74,8 +75,7 @@ def load_model(
         sharded: Leave the weights out where that can be done: no rank shall hold them all.
 
     Raises:
-        UserError: If the model cannot be had, in one sentence.
-        ConfigError: If the method cannot be used.
+        UserError: If the model cannot be had, or the method not be used, in one sentence.
     """
     attention.register()
     quiet_transformers()
@@ -83,23 +83,15 @@ def load_model(
         raise ConfigError("method", "qlora", "use lora", "4-bit weights are not in this version")
     dtype = numerics.weights if config.method == "full" else numerics.frozen
     source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
-    fill: Fill | None = None
     if source.fresh:
         model, fill = _fresh_model(source, config.seed, device, dtype, tokenizer, sharded=sharded)
     else:
-        later = pretrained.load_weightless(source, dtype=dtype, device=device) if sharded else None
-        model, fill = later or (
-            pretrained.load_weights(source, dtype=dtype, device=device),
-            None,
-        )
+        model, fill = _stored_model(source, device, dtype, sharded=sharded)
     shape = shape_of(model.config, model)
     check_vocabulary(shape, tokenizer, config.model)
     choices = _settle(model, device)
     packed = attention.uses_interface(model)
-    if not packed:
-        choices.append("one document a forward pass: this architecture has its own attention")
-    if sharded and fill is None:
-        choices.append("each rank holds the whole model once, until it is sharded")
+    choices += _remarks(packed=packed, whole=sharded and fill is None)
     if config.method == "lora":
         torch.manual_seed(config.seed)
         model = add_adapters(model, config.lora)
@@ -279,6 +271,22 @@ def _fresh_model(
     return build(), None
 
 
+def _stored_model(
+    source: pretrained.Source, device: torch.device, dtype: torch.dtype, *, sharded: bool
+) -> tuple[Any, Fill | None]:
+    found = pretrained.load_weightless(source, dtype=dtype, device=device) if sharded else None
+    return found or (pretrained.load_weights(source, dtype=dtype, device=device), None)
+
+
+def _remarks(*, packed: bool, whole: bool) -> list[str]:
+    found = []
+    if not packed:
+        found.append("one document a forward pass: this architecture has its own attention")
+    if whole:
+        found.append("each rank holds the whole model once, until it is sharded")
+    return found
+
+
 def _settle(model: nn.Module, device: torch.device) -> list[str]:
     """Put fused and supported parts where the architecture's own are slow or refused."""
     from transformers.activations import ACT2FN
@@ -290,7 +298,8 @@ def _settle(model: nn.Module, device: torch.device) -> list[str]:
         for name, child in list(module.named_children()):
             if type(child).__name__ == "NewGELUActivation":
                 # The same function in one kernel instead of a chain of eight.
-                setattr(module, name, ACT2FN["gelu_pytorch_tanh"])
+                fused = CpuGelu() if device.type == "cpu" else ACT2FN["gelu_pytorch_tanh"]
+                setattr(module, name, fused)
     if device.type == "cuda":
         choices.extend(_drop_attention_dropout(model))
     return choices
