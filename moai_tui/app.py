@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import signal
 import time
@@ -107,6 +106,7 @@ class MoaiApp(App[int]):
         self._ascii = None if looks.unicode_wanted() else AsciiFilter()
         self._plain = looks.colour_count() == 0
         self._colourless: dict[str, LineFilter] = {}
+        self._notices = self._take_themes()
 
     def get_default_screen(self) -> Screen[Any]:
         """The home screen lies under every other one."""
@@ -143,8 +143,7 @@ class MoaiApp(App[int]):
 
     def on_mount(self) -> None:
         """Take the themes, begin to read, open the run one was asked for."""
-        self._take_themes()
-        for notice in self.settings.notices:
+        for notice in (*self._notices, *self.settings.notices):
             self.say(notice, ok=False)
         if self._live is not None:
             self._live.start(self.post_message)
@@ -366,34 +365,20 @@ class MoaiApp(App[int]):
         for name in self.available_themes:
             yield SystemCommand(f"Theme: {name}", "", partial(setattr, self, "theme", name))
 
-    def _take_themes(self) -> None:
+    def _take_themes(self) -> list[str]:
+        """Set the theme before the first style is made; returns what to say about themes."""
         found = theming.load_themes()
-        for notice in found.notices:
-            self.say(notice, ok=False)
+        notices = list(found.notices)
         for theme in found.themes:
             self.register_theme(theme)
-        known = {theme.name for theme in found.themes}
         wanted = self.settings.theme
         if wanted not in (*self.available_themes, theming.FITTING):
-            names = ", ".join(sorted(known))
-            self.say(f"There is no theme {wanted}; known are {names}.", ok=False)
+            names = ", ".join(sorted(theme.name for theme in found.themes))
+            notices.append(f"There is no theme {wanted}; known are {names}.")
             wanted = theming.FITTING
-        self.theme = looks.fitting_theme() if wanted == theming.FITTING else wanted
-
-
-def main(run: str | None = None) -> int:
-    """Run the dashboard until it is left; `opening` calls it once its first picture stands.
-
-    Returns:
-        The exit code: 0, or 128 and the signal's number when one ended it.
-    """
-    from moai_tui.live import Live
-    from moai_tui.settings import export_settings, load_settings
-
-    settings = load_settings()
-    export_settings(settings)
-    app = MoaiApp(live=Live(settings.refresh_seconds), run=run, settings=settings)
-    gc.freeze()
-    gc.enable()
-    app.run()
-    return app.return_code or 0
+        name = looks.fitting_theme() if wanted == theming.FITTING else wanted
+        self.set_reactive(App.theme, name)  # without its watcher, which makes all styles again
+        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
+        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
+        return notices

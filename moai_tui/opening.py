@@ -30,9 +30,21 @@ def open_dashboard(run: str | None = None) -> int:
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     try:
         gc.disable()  # nothing made by imports is garbage: 0.02 s of CPU less
-        from moai_tui.app import main
-
-        return main(run)
+        return _run(run)
     except BaseException:
         terminal.leave()
         raise
+
+
+def _run(run: str | None) -> int:
+    from moai_tui.app import MoaiApp
+    from moai_tui.live import Live
+    from moai_tui.settings import export_settings, load_settings
+
+    settings = load_settings()
+    export_settings(settings)
+    app = MoaiApp(live=Live(settings.refresh_seconds), run=run, settings=settings)
+    gc.freeze()
+    gc.enable()
+    app.run()
+    return app.return_code or 0

@@ -8,11 +8,13 @@ or several joined by a space. Text is drawn literally.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -20,24 +22,39 @@ from textual.widget import Widget
 Piece = tuple[str, str]
 Line = Sequence[Piece]
 
-STYLES = (
-    "muted",
-    "faint",
-    "strong",
-    "title",
-    "accent",
-    "good",
-    "warn",
-    "bad",
-    "low",
-    "mid",
-    "high",
-    "key",
-    "cursor",
-    "train",
-    "eval",
-)
-"""Names a piece may use; colours come from the theme."""
+STYLES: dict[str, tuple[str | None, Style]] = {
+    "muted": ("muted", Style()),
+    "faint": ("faint", Style()),
+    "strong": (None, Style(bold=True)),
+    "title": ("primary", Style(bold=True)),
+    "accent": ("accent", Style()),
+    "good": ("text-success", Style()),
+    "warn": ("text-warning", Style()),
+    "bad": ("text-error", Style()),
+    "low": ("load-low", Style()),
+    "mid": ("load-mid", Style()),
+    "high": ("load-high", Style()),
+    "key": ("footer-key-foreground", Style(bold=True)),
+    "cursor": ("block-cursor-foreground", Style()),
+    "train": ("loss-train", Style()),
+    "eval": ("loss-eval", Style()),
+    "raw": ("loss-train", Style(dim=True)),
+    "smooth": ("loss-train", Style(bold=True)),
+    "run-a": ("loss-train", Style()),
+    "run-b": ("load-low", Style()),
+    "run-c": ("loss-eval", Style()),
+    "run-d": ("load-high", Style()),
+    "run-e": ("accent", Style()),
+    "run-f": ("muted", Style()),
+}
+"""Names a piece may use: the theme's variable for its colour, and how else it looks.
+
+Looked up in the theme and not in CSS: as component classes they cost a tenth of the start. A name
+that is not here is a component class `lines--<name>` of the subclass.
+"""
+
+BEHIND = {"cursor": "block-cursor-background"}
+"""Styles with a background of their own."""
 
 
 def fit(text: str, width: int, align: Literal["left", "right", "center"] = "left") -> str:
@@ -64,25 +81,7 @@ class Lines(Widget):
 
     DEFAULT_CSS = """
     Lines { height: auto; width: 1fr; color: $foreground; }
-    Lines > .lines--muted { color: $muted; }
-    Lines > .lines--faint { color: $faint; }
-    Lines > .lines--strong { text-style: bold; }
-    Lines > .lines--title { color: $primary; text-style: bold; }
-    Lines > .lines--accent { color: $accent; }
-    Lines > .lines--good { color: $text-success; }
-    Lines > .lines--warn { color: $text-warning; }
-    Lines > .lines--bad { color: $text-error; }
-    Lines > .lines--low { color: $load-low; }
-    Lines > .lines--mid { color: $load-mid; }
-    Lines > .lines--high { color: $load-high; }
-    Lines > .lines--key { color: $footer-key-foreground; text-style: bold; }
-    Lines > .lines--cursor {
-        background: $block-cursor-background; color: $block-cursor-foreground;
-    }
-    Lines > .lines--train { color: $loss-train; }
-    Lines > .lines--eval { color: $loss-eval; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in STYLES}
 
     def __init__(
         self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None
@@ -149,7 +148,25 @@ class Lines(Widget):
         if style is None:
             style = self.rich_style
             for part in name.split():
-                partial = self.get_component_rich_style(f"lines--{part}", partial=True)
-                style += partial
+                style += self._part(part)
             self._styles[name] = style
         return style
+
+    def _part(self, name: str) -> Style:
+        variable, look = STYLES.get(name, (None, None))
+        if look is None:
+            return self.get_component_rich_style(f"lines--{name}", partial=True)
+        colours = self.app.theme_variables
+        behind = colours.get(BEHIND.get(name, ""))
+        if variable is None:
+            return look
+        front = colours.get(variable, colours["foreground"])
+        ground = None if behind is None else _colour(behind)
+        return look + Style.from_color(_colour(front, behind), ground)
+
+
+def _colour(text: str, behind: str | None = None) -> RichColor:
+    """Return a variable's colour; `auto 87%` is the writing that can be read on `behind`."""
+    if text.startswith("auto"):
+        return Color.parse(behind or "black").get_contrast_text(0.87).rich_color
+    return Color.parse(text).rich_color

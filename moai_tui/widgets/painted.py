@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.events import Resize, Show
@@ -12,8 +11,6 @@ from textual.strip import Strip
 
 from moai_tui.widgets.glyphs import Glyphs, glyphs
 from moai_tui.widgets.lines import Line, Lines, Piece, fit, line_width
-
-EXTRA_STYLES = ("raw", "smooth")
 
 
 class Painted(Lines):
@@ -25,10 +22,7 @@ class Painted(Lines):
 
     DEFAULT_CSS = """
     Painted { height: 1fr; }
-    Painted > .lines--raw { color: $loss-train; text-style: dim; }
-    Painted > .lines--smooth { color: $loss-train; text-style: bold; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in EXTRA_STYLES}
 
     def __init__(
         self,
@@ -55,7 +49,12 @@ class Painted(Lines):
     def repaint(self) -> None:
         """Build the lines again and draw what differs; nothing while hidden or without room."""
         if self.is_mounted and self.size.area:  # a hidden widget has no area
-            self.show_lines(self.build(self.size.width, self.size.height))
+            try:
+                lines = self.build(self.size.width, self.size.height)
+            except Exception as error:  # the outermost line of a panel: the others are painted on
+                self.app._handle_exception(error)
+                return
+            self.show_lines(lines)
 
     def show_lines(self, lines: Sequence[Line]) -> None:
         """Draw these lines; only the cells that differ from what stands there are repainted."""

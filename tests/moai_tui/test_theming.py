@@ -5,6 +5,7 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
 from moai_tui import theming
+from trainer_core.run.yaml_text import read_yaml_file
 
 BUILTIN = ("colour-blind", "high-contrast", "moai-dark", "moai-light", "mono")
 
@@ -108,3 +109,30 @@ async def test_the_app_opens_with_a_broken_user_theme_and_says_so(scripted_app, 
         await pilot.pause()
         assert app.theme == "moai-dark"
         assert any("bad.yaml:2" in text and not ok for text, ok in app.said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        path.read_text(encoding="utf-8")
+        for path in sorted(theming.builtin_theme_dir().glob("*.yaml"))
+    ]
+    + [
+        "name: x\nprimary: #ff0000\n",
+        "name: x\ndark: yes\n",
+        "name: x\nname: y\n",
+        "name: x\nvariables:\n",
+        "name: x\n  primary: red\n",
+        "name: 'x'\ntext_alpha: 0.5 # half\nluminosity_spread: 1e-1\n",
+        "name: x\nvariables:\n  a: red\n  b:\n",
+        "- name\n",
+        "",
+    ],
+)
+def test_what_is_read_without_yaml_is_what_yaml_reads(tmp_path, text):
+    path = written(tmp_path, "mine.yaml", text)
+    plainly = theming._plainly(path)
+    if '\nprimary: "' in text:
+        assert plainly is not None, "our own themes cost no PyYAML"
+    if plainly is not None:
+        assert plainly == read_yaml_file(path)
