@@ -74,6 +74,16 @@ class DataError(UserError):
         super().__init__(f"{place}: {problem}; {fix}")
 
 
+def mend_rows(count: int) -> str:
+    """Return what to do about broken rows, an imperative without a full stop.
+
+    Args:
+        count: How many rows are broken.
+    """
+    rows, them = ("this row", "it") if count == 1 else ("these rows", "them")
+    return f"mend {rows}, or leave {them} out with --skip-bad-rows"
+
+
 class DataErrors(UserError):
     """Several rows of a dataset cannot be used.
 
@@ -87,5 +97,5 @@ class DataErrors(UserError):
         lines = [str(error) for error in self.errors]
         if count > len(lines):
             lines.append(f"… and {count - len(lines)} more")
-        lines.append("mend these rows, or leave them out with --skip-bad-rows")
+        lines.append(mend_rows(count))
         super().__init__("\n".join(lines))

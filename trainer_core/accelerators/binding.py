@@ -129,7 +129,8 @@ def find_device(devices: Sequence[DeviceSnapshot], text: str) -> DeviceSnapshot:
         if found:
             raise ConfigError("devices", text, "name the device by its whole UUID")
     numbers = ", ".join(str(device.index) for device in devices) or "none"
-    raise ConfigError("devices", text, f"use one of {numbers}, or a UUID of `moai-tui smi --json`")
+    fix = f"use {numbers}, or a UUID of `moai-tui smi --json`"
+    raise ConfigError("devices", text, fix, f"there is no device {text[:60]!r} here")
 
 
 def _too_many(count: int, offered: int, notes: Sequence[str]) -> ConfigError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.accelerators.binding import find_device
 from trainer_core.accelerators.sizes import parse_size
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.choose import make_verdict
@@ -58,7 +59,11 @@ def verdict_for(
         report: Of the config's dataset, where it was counted.
     """
     problems = [(error.field, str(error)) for error in check(config)]
-    hardware = _hardware(config, devices)
+    try:
+        hardware = _hardware(config, devices)
+    except ConfigError as error:
+        problems.append(("devices", str(error)))
+        return DraftVerdict(config=config, verdict=None, problems=tuple(problems))
     if hardware is None:
         problems.append(("devices", "no permitted device is seen; `moai-tui doctor` says why"))
     shape: ModelShape | None = None
@@ -98,12 +103,8 @@ def verdict_for(
 def _hardware(config: RunConfig, devices: Sequence[DeviceSnapshot] | Hardware) -> Hardware | None:
     if isinstance(devices, Hardware):
         return devices
-    named = [
-        device
-        for device in devices
-        if str(device.index) in config.devices or device.uuid in config.devices
-    ]
-    return hardware_from(named if config.devices and named else devices, config.precision)
+    named = [find_device(devices, name) for name in config.devices]
+    return hardware_from(named or devices, config.precision)
 
 
 def _size_devices(config: RunConfig, hardware: Hardware) -> tuple[int | None, list[ConfigError]]:

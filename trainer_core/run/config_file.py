@@ -157,11 +157,19 @@ def _flatten(mapping: Mapping[Any, Any], errors: list[ConfigError]) -> dict[str,
                 text = inner if isinstance(inner, str) else shown(inner)
                 _put(flat, f"{name}.{text}", inner_value, errors)
         elif value is not None:
-            keys = [field.rpartition(".")[2] for field in fields() if field.startswith(f"{name}.")]
             problem = f"{shown(value)} stands where a section is wanted"
-            fix = f"indent its settings under it: {', '.join(keys[:4])} …"
+            fix = f"indent its settings under it: {', '.join(_settings_of(name)[:4])} …"
             errors.append(ConfigError(name, value, fix, problem))
     return flat
+
+
+def _settings_of(section: str) -> list[str]:
+    return [name.rpartition(".")[2] for name in fields() if name.startswith(f"{section}.")]
+
+
+def _section_fault(name: str, value: object) -> ConfigError:
+    names = ", ".join(f"{name}.{setting}" for setting in _settings_of(name)[:3])
+    return ConfigError(name, value, f"name one of its settings: {names} …", "is a section")
 
 
 def _put(flat: dict[str, object], name: str, value: object, errors: list[ConfigError]) -> None:
@@ -173,6 +181,9 @@ def _put(flat: dict[str, object], name: str, value: object, errors: list[ConfigE
 def _build(config: RunConfig, flat: Mapping[str, object], errors: list[ConfigError]) -> RunConfig:
     known = fields()
     for name, value in flat.items():
+        if name in sections():
+            errors.append(_section_fault(name, value))
+            continue
         if name not in known:
             errors.append(
                 ConfigError(_shortened(name), value, advice_for(name, tuple(known)), "unknown key")

@@ -79,7 +79,9 @@ def convert(field: Field, value: object) -> object:
     if value is None:
         if field.optional:
             return None
-        raise wrong(field.name, value, f"leave the key out for {shown(field.default)}")
+        if field.kind == "list":
+            return ()
+        raise wrong(field.name, value, f"leave it out for {shown(field.default)}", "has no value")
     return _CONVERTERS[field.kind](field, value)
 
 

@@ -111,9 +111,19 @@ def data_problems(state: FormState) -> dict[str, str]:
     if whole is not None:
         return {"dataset": f"{whole.file}: {whole.message}; {whole.fix}"}
     if report.error_count and not state.draft.skip_bad_rows:
-        rows = f"{report.error_count} broken row{'s' if report.error_count > 1 else ''}"
-        return {"dataset": f"{rows}; mend them, or set Skip bad rows under Advanced"}
+        return {"dataset": _broken_rows(report)}
     return {}
+
+
+def _broken_rows(report: DataReport) -> str:
+    """Say which row is broken and what to do; of several the first, and how many there are."""
+    first = report.errors[0]
+    if report.error_count == 1:
+        return f"row {first.row} {first.message}; {first.fix}, or set Skip bad rows under Advanced"
+    return (
+        f"{report.error_count} broken rows, the first is row {first.row}; mend them, "
+        "or set Skip bad rows under Advanced"
+    )
 
 
 def by_field(problems: tuple[tuple[str, str], ...]) -> dict[str, str]:

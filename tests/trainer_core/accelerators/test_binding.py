@@ -116,11 +116,11 @@ def test_a_named_device_of_another_run_is_waited_for(card) -> None:
 @pytest.mark.parametrize(
     ("wanted", "count", "problem"),
     [
-        (("7",), 1, "use one of 0, 1"),
+        (("7",), 1, "there is no device"),
         (("0", "0"), 2, "name each device once"),
         (("0",), 2, "1 named; name 2, or leave the size out"),
         (("1",), 1, "device 1 is not permitted; choose a permitted one"),
-        (("-1",), 1, "use one of 0, 1"),
+        (("-1",), 1, "there is no device"),
         (("GPU-",), 1, "name the device by its whole UUID"),
     ],
 )

@@ -57,7 +57,7 @@ def test_values_become_the_fields_type(name: str, value: object, wanted: object)
         ("model", True, "model: True cannot be used; put the word in quotes"),
         ("model", ["a"], "model: ['a'] cannot be used; write one text"),
         ("method", "half", "method: 'half' cannot be used; write full, lora or qlora"),
-        ("seed", None, "seed: None cannot be used; leave the key out for 0"),
+        ("seed", None, "seed: has no value; leave it out for 0"),
         ("devices", {"a": 1}, None),
     ],
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from trainer_core.engine.data.analysis import data_report, unusable
 from trainer_core.engine.data.fitting import advice_on_length
-from trainer_core.errors import UserError
+from trainer_core.errors import UserError, mend_rows
 from trainer_core.foreign_text import show, show_line
 from trainer_core.json_lines import write_json_line
 from trainer_core.run.config import RunConfig
@@ -121,7 +121,7 @@ def _judged(report: DataReport, config: RunConfig) -> int:
     unknown_model = any(error.file == config.model for error in report.errors)
     if report.error_count and not (config.skip_bad_rows and not unknown_model):
         if not unknown_model:
-            _say("mend these rows, or leave them out with --skip-bad-rows")
+            _say(mend_rows(report.error_count))
         return USER_MISTAKE
     if report.train_rows == 0:
         length = ""

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+from trainer_core.engine.data.json_faults import json_fault
 from trainer_core.engine.data.record import OnProblem, Record
 from trainer_core.engine.data.source import DataFile, unreadable
 from trainer_core.errors import DataError
@@ -48,9 +49,7 @@ def read_jsonl(file: DataFile, on_problem: OnProblem) -> Iterator[Record]:
         except RecursionError:
             on_problem(_problem(file, row, line, "is nested too deeply", "flatten it"))
         except ValueError as error:
-            broken = isinstance(error, json.JSONDecodeError)
-            fix = "put one JSON object a line" if broken else "shorten it, or write it in quotes"
-            on_problem(_problem(file, row, line, _json_fault(error), fix))
+            on_problem(_problem(file, row, line, *json_fault(error)))
         else:
             yield from _object(value, file, row, line, on_problem)
 
@@ -197,13 +196,6 @@ def _problem(file: DataFile, row: int | None, line: int | None, what: str, fix: 
     return DataError(file.name, what, fix, row=row, line=line)
 
 
-def _json_fault(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        what = error.msg.removesuffix(" at").removesuffix(" starting")
-        return f"is not valid JSON: {what[:1].lower()}{what[1:]} at column {error.colno}"
-    return "holds a number of thousands of digits"
-
-
 def _object(
     value: object, file: DataFile, row: int, line: int, on_problem: OnProblem
 ) -> Iterator[Record]:
@@ -256,7 +248,7 @@ def _elements(text: str, start: int, file: DataFile, on_problem: OnProblem) -> I
             return
         except ValueError as error:
             at = error.lineno if isinstance(error, json.JSONDecodeError) else line
-            on_problem(_problem(file, row, at, _json_fault(error), "mend the JSON"))
+            on_problem(_problem(file, row, at, *json_fault(error)))
             return
         yield from _object(value, file, row, line, on_problem)
         place = _skip_blank(text, place)
@@ -265,7 +257,7 @@ def _elements(text: str, start: int, file: DataFile, on_problem: OnProblem) -> I
         elif text[place : place + 1] != "]":
             at = 1 + text.count("\n", 0, place)
             fault = "is not followed by a comma or the end of the list"
-            on_problem(_problem(file, row, at, fault, "mend the JSON"))
+            on_problem(_problem(file, row, at, fault, "put a comma or ] there"))
             return
 
 
@@ -284,7 +276,7 @@ def _single_document(text: str, file: DataFile, on_problem: OnProblem) -> Iterat
         return
     except ValueError as error:
         at = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        on_problem(_problem(file, 1, at, _json_fault(error), "mend the JSON"))
+        on_problem(_problem(file, 1, at, *json_fault(error)))
         return
     rows = _field_of_rows(value)
     if rows is None:

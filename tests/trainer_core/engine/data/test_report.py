@@ -42,7 +42,7 @@ def test_json_is_the_report_and_the_sentences_go_elsewhere(
     assert (report.rows, report.error_count) == (40, 1)
     assert captured.err.splitlines() == [
         f"{path}:41: output: is missing; give it a text",
-        "mend these rows, or leave them out with --skip-bad-rows",
+        "mend this row, or leave it out with --skip-bad-rows",
     ]
     assert main([str(path), "--json", "--skip-bad-rows"]) == 0
     report = msgspec.json.decode(capsys.readouterr().out, type=DataReport)

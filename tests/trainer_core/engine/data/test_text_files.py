@@ -25,15 +25,15 @@ BROKEN_ROWS = [
     (
         "cut.jsonl",
         GOOD + '{"a": "y\n' + GOOD,
-        "cut.jsonl:2: is not valid JSON: invalid control character at column 9; "
-        "put one JSON object a line",
+        "cut.jsonl:2: is not valid JSON: a text is not closed on its line (character 9); "
+        r"end it with a double quote, or write line breaks as \n",
         2,
     ),
     (
         "comma.jsonl",
         GOOD + '{"a" "y"}\n',
-        "comma.jsonl:2: is not valid JSON: expecting ':' delimiter at column 6; "
-        "put one JSON object a line",
+        'comma.jsonl:2: is not valid JSON: a colon is missing before "y"} (character 6); '
+        "put one there",
         1,
     ),
     (
@@ -57,8 +57,8 @@ BROKEN_ROWS = [
     (
         "blank.jsonl",
         GOOD + "\n\n" + "oops\n",
-        "blank.jsonl:2 (line 4): is not valid JSON: expecting value at column 1; "
-        "put one JSON object a line",
+        "blank.jsonl:2 (line 4): is not valid JSON: no value begins with oops "
+        "(character 1); put one JSON object a line",
         1,
     ),
     (
@@ -76,7 +76,7 @@ BROKEN_ROWS = [
     (
         "cut.json",
         '[\n{"a": "x"},\n{"a": \n',
-        "cut.json:2 (line 4): is not valid JSON: expecting value at column 1; mend the JSON",
+        "cut.json:2 (line 4): is not valid JSON: it ends too early; write the rest of it",
         1,
     ),
     (
@@ -88,7 +88,8 @@ BROKEN_ROWS = [
     (
         "gap.json",
         '[\n{"a": "x"}\n{"a": "y"}]',
-        "gap.json:1 (line 3): is not followed by a comma or the end of the list; mend the JSON",
+        "gap.json:1 (line 3): is not followed by a comma or the end of the list; "
+        "put a comma or ] there",
         1,
     ),
     (
