@@ -16,6 +16,8 @@ from trainer_core.errors import UserError, unwritable
 from trainer_core.foreign_text import show
 
 USER_MISTAKE = 2
+LAUNCHERS = ("TORCHELASTIC_RUN_ID", "SLURM_STEP_ID")
+"""Variables of another launcher that starts ranks."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +62,7 @@ def _usage() -> str:
         "  export RUN DIR    the Hugging Face folder of a run\n"
         "  accelerators      the devices of this machine, as JSON lines\n"
         "  ready             whether this interpreter can train\n"
-        "  rank FOLDER       one rank of a run (started by the supervisor, torchrun or Slurm)\n"
+        "  rank FOLDER       one rank of a run (started by its supervisor)\n"
         "  supervise FOLDER  own a run to its end (started by `train`)"
     )
 
@@ -78,6 +80,7 @@ def _supervise(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer_core supervise")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--report", type=int, help="file descriptor to say on how the start went")
+    parser.add_argument("--other-devices", action="store_true", help="another kind than before")
     options = parser.parse_args(argv)
     os.umask(0o077)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the ranks inherit it
@@ -87,7 +90,7 @@ def _supervise(argv: list[str]) -> int:
         os._exit(0)
     from trainer_core.run.supervisor import supervise
 
-    return supervise(options.folder, _reporter(options.report))
+    return supervise(options.folder, _reporter(options.report), other_devices=options.other_devices)
 
 
 def _reporter(descriptor: int | None) -> Callable[[bytes], None]:
@@ -113,6 +116,14 @@ def _rank(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer_core rank")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args(argv)
+    if not supervisor and any(name in os.environ for name in LAUNCHERS):
+        raise UserError(
+            "a rank is started by its run's supervisor; under torchrun or Slurm start "
+            "`-m moai_tui train CONFIG --foreground` for each rank instead"
+        )
+    from trainer_core.run.stacks import stacks_path, write_stacks_on_signal
+
+    write_stacks_on_signal(stacks_path(options.folder / "logs", int(os.environ.get("RANK", "0"))))
     stand_in = os.environ.get("MOAI_TUI_TEST_RANK")
     if stand_in:
         # Tests of the supervisor put a small program in the place of the engine.

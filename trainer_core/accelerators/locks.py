@@ -88,7 +88,7 @@ class DeviceLocks:
         """
         if self._descriptors:
             return None
-        directory = _shared_directory()
+        directory = shared_directory()
         taken: dict[str, int] = {}
         try:
             for uuid in self._uuids:
@@ -174,8 +174,12 @@ def try_locking(directory: Path) -> str | None:
     return None
 
 
-def _shared_directory() -> Path:
-    """Make the folder for all users, sticky so that nobody removes another's file."""
+def shared_directory() -> Path:
+    """Make the folder for all users, sticky so that nobody removes another's file; returns it.
+
+    Raises:
+        UserError: It cannot be used; the sentence names `MOAI_TUI_LOCKS`.
+    """
     directory = lock_directory()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -238,14 +242,14 @@ def _read_holder(descriptor: int) -> Holder:
         return Holder(run_id="unknown")
     pid, since = fields.get("pid"), fields.get("since")
     return Holder(
-        run_id=_plain(fields.get("run")) or "unknown",
-        user=_plain(fields.get("user")),
+        run_id=plain_word(fields.get("run")) or "unknown",
+        user=plain_word(fields.get("user")),
         pid=pid if isinstance(pid, int) and 0 < pid < 2**31 else None,
         since=float(since) if isinstance(since, int | float) else None,
     )
 
 
-def _plain(value: object) -> str | None:
+def plain_word(value: object) -> str | None:
     """Keep one short printable word of what another user may have written."""
     if not isinstance(value, str):
         return None

@@ -26,16 +26,18 @@ def main(run_folder: Path) -> int:
     traceback on stderr and code 1.
     """
     prepare_process()
-    from trainer_core.engine.distributed import leave, read_world
     from trainer_core.engine.reporting import Reporter
     from trainer_core.engine.run_log import say
 
-    world = read_world()
     attempt = int(os.environ.get("MOAI_TUI_ATTEMPT", "1"))
-    reporter = Reporter(run_folder, rank=world.rank, attempt=attempt)
-    say(f"rank {world.rank} of {world.size} starts (attempt {attempt}, pid {os.getpid()})")
-    reporter.phase("loading")
+    # Read again once torch is there, which takes seconds: until then this alone names the wait.
+    number = os.environ.get("RANK", "0")
+    reporter = Reporter(run_folder, rank=int(number) if number.isdigit() else 0, attempt=attempt)
+    say(f"rank {number} starts (attempt {attempt}, pid {os.getpid()})")
+    reporter.phase("importing")
     try:
+        from trainer_core.engine.distributed import leave
+
         _train(run_folder, reporter, attempt)
         ending = None
     except UserError as error:
@@ -49,7 +51,7 @@ def main(run_folder: Path) -> int:
         reporter.event(ending)
         sys.stderr.write("; ".join(part for part in (ending.error, ending.fix) if part) + "\n")
     code = FINISHED if ending is None else ending.exit_code
-    say(f"rank {world.rank} ends with exit code {code}")
+    say(f"rank {number} ends with exit code {code}")
     reporter.sync()
     reporter.close()
     return code
@@ -72,22 +74,24 @@ def prepare_process() -> None:
 
 def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     from trainer_core.engine import setup
-    from trainer_core.engine.checkpoint import sweep
     from trainer_core.engine.device import choose_device, pin_to_cores, set_threads
     from trainer_core.engine.distributed import join, read_world
     from trainer_core.engine.trainer import Trainer
     from trainer_core.engine.wishes import Wishes
+    from trainer_core.engine.checkpoint import sweep
+    from trainer_core.run.time_limit import ends_at
 
     world = read_world()
     config = read_config(run_folder)
-    wishes = Wishes(
-        run_folder, leads=world.leads, time_limit_seconds=_time_limit_seconds(config.time_limit)
-    )
+    wishes = Wishes(run_folder, leads=world.leads, ends_at=ends_at(config.time_limit))
     wishes.listen()
     pin_to_cores()
     set_threads(config.worker.threads, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     device = choose_device(world.local_rank)
+    if world.size > 1:
+        reporter.phase("connecting", detail=f"{world.size} ranks")
     join(world, device)
+    reporter.phase("loading")
     if world.leads:
         sweep(run_folder)
     parts = setup.build(config, run_folder, world=world, device=device, reporter=reporter)
@@ -122,14 +126,6 @@ def read_config(run_folder: Path) -> RunConfig:
     if errors:
         raise ConfigErrors(errors)
     return config
-
-
-def _time_limit_seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    from trainer_core.run.check import parse_time_limit
-
-    return parse_time_limit(text)
 
 
 def _ended(step: int, error: Exception, *, code: int) -> TrainingEnded:

@@ -6,8 +6,6 @@ import platform
 import time
 from pathlib import Path
 
-import torch
-
 from trainer_core.engine.run_log import RunLog
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.event_log import EventWriter
@@ -77,6 +75,7 @@ class Reporter:
 
 def versions() -> dict[str, str]:
     """Return the versions that shape a run's numbers."""
+    import torch
     import transformers
 
     import trainer_core

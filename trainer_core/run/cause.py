@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+VMSTAT = Path("/proc/vmstat")
 MESSAGE_LIMIT = 500
 """Characters of an exception's message: a sentence, not a listing."""
 
@@ -24,11 +25,24 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(: .*)?$")
 _DEVICE_MEMORY = re.compile(
     r"(CUDA|HIP|device).{0,20}out of memory|OutOfMemoryError", re.IGNORECASE
 )
+_ECHO = re.compile(
+    r"connection (closed|reset|refused|was aborted)|broken pipe|remote process exited|"
+    r"NCCL (error|operation|communicator)|ncclRemoteError|socket ?timeout|peer (is )?gone|"
+    r"watchdog|timed out waiting",
+    re.IGNORECASE,
+)
+"""What the transports say on one rank when another one has died."""
 _HOST_MEMORY = re.compile(r"^MemoryError|can't allocate memory|Cannot allocate memory")
 
 
 def cause_of_death(
-    rank: int, exit_code: int, log_tail: str, *, oom_kills: int = 0, ended_by_us: bool = False
+    rank: int,
+    exit_code: int,
+    log_tail: str,
+    *,
+    oom_kills: int = 0,
+    host_oom_kills: int = 0,
+    ended_by_us: bool = False,
 ) -> str:
     """Return one sentence about the end of a rank.
 
@@ -37,6 +51,7 @@ def cause_of_death(
         exit_code: As `subprocess` gives it: negative for a signal.
         log_tail: The end of its log.
         oom_kills: How often the kernel killed for memory in our cgroup meanwhile.
+        host_oom_kills: The same for the whole host, where other people's processes count too.
         ended_by_us: Whether the supervisor had asked the process to end.
     """
     if exit_code >= 0:
@@ -45,6 +60,11 @@ def cause_of_death(
         return f"rank {rank} was ended by its supervisor"
     if exit_code == -signal.SIGKILL and oom_kills > 0:
         return f"host memory ran out and the kernel killed rank {rank}"
+    if exit_code == -signal.SIGKILL and host_oom_kills > 0:
+        return (
+            f"rank {rank} was killed while the kernel ended processes for memory: "
+            "host memory has most likely run out"
+        )
     return f"rank {rank} {_meaning(-exit_code)}"
 
 
@@ -65,6 +85,11 @@ def exception_in(log_tail: str) -> str | None:
     return message
 
 
+def is_echo(cause: str) -> bool:
+    """Whether a rank's last words only say that another rank is gone."""
+    return bool(_ECHO.search(cause))
+
+
 def oom_kill_count() -> int:
     """Return how often the kernel killed a process of our cgroup for memory; 0 if unknown."""
     for path in _memory_files():
@@ -74,6 +99,15 @@ def oom_kill_count() -> int:
         except (OSError, ValueError, KeyError):
             continue
     return 0
+
+
+def host_oom_kill_count() -> int:
+    """Return how often the kernel of this host killed a process for memory; 0 if unknown."""
+    try:
+        fields = dict(line.split(None, 1) for line in VMSTAT.read_text().splitlines())
+        return int(fields["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _memory_files() -> list[Path]:

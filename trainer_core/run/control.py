@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -45,6 +46,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     step: int | None = None
     text: str = ""
+    settled: dict[str, Any] = {}
+    """Numbers that hold from now on, e.g. `learning_rate` or `total_steps`."""
 
 
 Taken = TypeVar("Taken", Request, Answer)
@@ -99,20 +102,43 @@ def read_requests(run_folder: Path) -> tuple[Request, ...]:
 
 
 def answer_request(
-    run_folder: Path, request: Request, *, ok: bool = True, step: int | None = None, text: str = ""
+    run_folder: Path,
+    request: Request,
+    *,
+    ok: bool = True,
+    step: int | None = None,
+    text: str = "",
+    settled: dict[str, Any] | None = None,
 ) -> None:
     """Say what became of a request; rank 0's end.
 
     `step` is the optimizer steps done when it was taken up, `text` one sentence where there is
-    more to say than yes.
+    more to say than yes, `settled` what the run's configuration says from now on.
     """
-    answer = Answer(id=request.id, action=request.action, ok=ok, step=step, text=text)
+    answer = Answer(
+        id=request.id,
+        action=request.action,
+        ok=ok,
+        step=step,
+        text=text,
+        settled=settled or {},
+    )
     _put(run_folder / CONTROL / ANSWERED, request.id, answer)
 
 
 def take_answers(run_folder: Path) -> tuple[Answer, ...]:
     """Take up what rank 0 answered since the last call; the supervisor's end."""
     return _take(run_folder / CONTROL / ANSWERED, _answers)
+
+
+def waits_in(run_folder: Path, actions: Collection[str]) -> bool:
+    """Whether one of these actions waits for rank 0; the request stays where it is."""
+    folder = run_folder / CONTROL / ACCEPTED
+    for name in _names(folder):
+        with suppress(OSError, msgspec.DecodeError):
+            if _requests.decode((folder / name).read_bytes()).action in actions:
+                return True
+    return False
 
 
 def clear_requests(run_folder: Path) -> None:
@@ -128,16 +154,17 @@ def _put(folder: Path, name: str, value: msgspec.Struct) -> None:
 
 def _take(folder: Path, decoder: msgspec.json.Decoder[Taken]) -> tuple[Taken, ...]:
     taken: list[Taken] = []
-    try:
-        names = sorted(
-            name for name in os.listdir(folder) if name.endswith(".json") and name[0] != "."
-        )
-    except FileNotFoundError:
-        return ()
-    for name in names:
+    for name in _names(folder):
         path = folder / name
         # A file that is no request is removed and not obeyed.
         with suppress(OSError, msgspec.DecodeError):
             taken.append(decoder.decode(path.read_bytes()))
         path.unlink(missing_ok=True)
     return tuple(taken)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(n for n in os.listdir(folder) if n.endswith(".json") and n[0] != ".")
+    except FileNotFoundError:
+        return []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from trainer_core.accelerators.base import DeviceSnapshot
-from trainer_core.accelerators.binding import Waiting, bind
+from trainer_core.accelerators.binding import Waiting, bind, find_device
 from trainer_core.accelerators.environment import rank_environment
-from trainer_core.accelerators.inventory import read_devices
+from trainer_core.accelerators.inventory import Inventory, read_devices
 from trainer_core.accelerators.locks import DeviceLocks
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.accelerators.sizes import size_from_text
+from trainer_core.accelerators.waiting_line import WaitingLine, kept_for_others, place_in_words
+from trainer_core.errors import UserError
 from trainer_core.run.config import RunConfig
 
 LOST_RACES = 3
@@ -37,30 +40,19 @@ class HeldDevices:
         self._locks.release()
 
 
-@dataclass(frozen=True, slots=True)
-class GivenDevices:
-    """Devices that another launcher gave to the one rank its variables name."""
-
-    environment: dict[str, str]
-    notes: tuple[str, ...] = ()
-
-    def environments(self) -> tuple[dict[str, str], ...]:
-        """Return the one rank's variables."""
-        return (self.environment,)
-
-    def release(self) -> None:
-        """Do nothing: they are the launcher's."""
-
-
 class DeviceWait:
-    """The devices a configuration asks for, tried again until they are free."""
+    """The devices a configuration asks for, tried again until they are free and it is its turn.
+
+    One for the whole life of a run: it keeps its place in the line over restarts.
+    """
 
     def __init__(self, config: RunConfig, run_id: str) -> None:
         self._config = config
         self._run_id = run_id
+        self._line = WaitingLine(run_id)
 
     def try_now(self) -> HeldDevices | str:
-        """Take the devices, or say in one sentence whom the run waits for.
+        """Take the devices, or say in one sentence whom the run waits for and its place.
 
         Raises:
             UserError: If this machine can never give what is asked for.
@@ -69,15 +61,29 @@ class DeviceWait:
         for _ in range(LOST_RACES):
             inventory = read_devices()
             count = device_count(self._config, inventory.devices)
-            found = bind(inventory, count, self._config.devices)
+            self._join(inventory, count)
+            ahead = self._line.ahead()
+            left = replace(inventory, devices=kept_for_others(inventory.devices, ahead))
+            found = bind(left, count, self._config.devices)
             if isinstance(found, Waiting):
-                return found.reason
+                return f"{found.reason}; {place_in_words(ahead)}"
             locks = DeviceLocks([device.uuid for device in found.devices], self._run_id)
             holder = locks.acquire()
             if holder is None:
+                self._line.leave()
                 return HeldDevices(found.devices, found.notes, self._config.worker.threads, locks)
             reason = f"waits for run {holder.run_id} of {holder.user or 'another user'}"
         return reason
+
+    def give_up(self) -> None:
+        """Leave the line: the run wants no devices any more."""
+        self._line.leave()
+
+    def _join(self, inventory: Inventory, count: int) -> None:
+        bind(inventory, count, self._config.devices)  # what can never be had waits for nothing
+        named = [find_device(inventory.devices, text) for text in self._config.devices]
+        uuids = [device.uuid for device in named or inventory.permitted]
+        self._line.join(count, uuids, named=bool(named))
 
 
 def device_count(config: RunConfig, devices: tuple[DeviceSnapshot, ...]) -> int:
@@ -92,3 +98,26 @@ def device_count(config: RunConfig, devices: tuple[DeviceSnapshot, ...]) -> int:
         return len(config.devices)
     current = AcceleratorPool.load(devices).current
     return current.size.devices if current else 1
+
+
+def require_same_kind(
+    before: Sequence[str], devices: Sequence[DeviceSnapshot], run_id: str
+) -> None:
+    """Refuse to go on with the processor what was trained on cards, unless somebody asked.
+
+    Args:
+        before: Names of the devices of an earlier attempt as the engine gives them: `cpu`, or
+            the card's name; empty before the first one.
+        devices: What the next attempt would get.
+        run_id: For the way out.
+
+    Raises:
+        UserError: The cards are gone.
+    """
+    cards = [name for name in before if name != "cpu"]
+    if cards and devices and all(device.kind == "cpu" for device in devices):
+        raise UserError(
+            f"this run was trained on {cards[0]} and no permitted card is seen now "
+            "(`moai-tui doctor` says why); to go on with the processor give the size: "
+            f"moai-tui resume {run_id} --size Small"
+        )

@@ -18,7 +18,12 @@ STEPS_KEPT = 32
 RECORD_BYTES = 256
 """One fixed-size record is overwritten in place: a reader sees the old one or the new one."""
 
+FROZEN_SECONDS = 10.0
+"""A watcher that did not look for this long was frozen itself: the host slept, or it did."""
+
 PHASE_LIMITS_SECONDS = {
+    "importing": 600.0,
+    "connecting": 900.0,
     "downloading": 300.0,
     "checking data": 600.0,
     "tokenizing": 600.0,
@@ -108,6 +113,12 @@ def read_beat(run_folder: Path, rank: int) -> Beat | None:
         return None
 
 
+def forget_beats(run_folder: Path, ranks: tuple[int, ...]) -> None:
+    """Remove what ranks of an earlier attempt last said: it is no word of the new ones."""
+    for rank in ranks:
+        (run_folder / "heartbeat" / f"rank-{rank}").unlink(missing_ok=True)
+
+
 class ProgressWatch:
     """The reading end in the supervisor: how long each rank has not got further."""
 
@@ -115,6 +126,7 @@ class ProgressWatch:
         self._folder = run_folder
         self._ranks = ranks
         self._seen: dict[int, tuple[int, float]] = {}
+        self._looked: float | None = None
 
     def stalled(self, now: float) -> tuple[int, str, float] | None:
         """Return (rank, phase, seconds of silence) of the most silent rank over its limit.
@@ -122,6 +134,11 @@ class ProgressWatch:
         Args:
             now: Monotonic seconds of the reader's clock; the rank's own is not compared.
         """
+        missed = 0.0 if self._looked is None else now - self._looked
+        self._looked = now
+        if missed > FROZEN_SECONDS:
+            # Nobody can say what the ranks did meanwhile: that time counts for none of them.
+            self._seen = {rank: (seq, since + missed) for rank, (seq, since) in self._seen.items()}
         worst: tuple[int, str, float] | None = None
         for rank in self._ranks:
             beat = read_beat(self._folder, rank)

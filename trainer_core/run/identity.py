@@ -20,8 +20,6 @@ import msgspec
 
 RUN_VARIABLE = "MOAI_TUI_RUN"
 """Environment variable that marks every process of a run with the run's id."""
-SINCE_VARIABLE = "MOAI_TUI_SINCE"
-"""Environment of a rank: monotonic time at which its run first got its devices."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from trainer_core.durable import write_whole
 from trainer_core.errors import UserError
 from trainer_core.folders import runs_root
 from trainer_core.run.control import send_request
-from trainer_core.run.directory import RunDirectory
+from trainer_core.run.directory import RunDirectory, read_exit
 
 JOINED_VARIABLE = "MOAI_TUI_JOINED"
 """Set for the supervisor of a joined run: it starts the one rank its environment names."""
@@ -68,7 +69,7 @@ def membership(environ: Mapping[str, str]) -> Membership | None:
     local, local_world = environ.get("LOCAL_RANK"), environ.get("LOCAL_WORLD_SIZE")
     if rank is None and environ.get("SLURM_STEP_ID") and environ.get("SLURM_PROCID"):
         rank, world = environ.get("SLURM_PROCID"), environ.get("SLURM_NTASKS")
-        local, local_world = environ.get("SLURM_LOCALID"), None
+        local, local_world = environ.get("SLURM_LOCALID"), _tasks_here(environ)
     numbers = (rank, world, local or "0", local_world or "1")
     if rank is None or world is None or not all(text and text.isdigit() for text in numbers):
         return None
@@ -105,20 +106,22 @@ def forget(member: Membership) -> None:
     _note(member).unlink(missing_ok=True)
 
 
-def find_announced(member: Membership, since: float) -> RunDirectory:
+def find_announced(member: Membership) -> RunDirectory:
     """Wait for rank 0's folder.
-
-    Args:
-        member: This rank's place.
-        since: Unix time at which this command began.
 
     Raises:
         UserError: If it does not appear.
     """
     note = _note(member)
+    # The age of the note is taken by the file server's clock: those of two nodes may differ.
+    mark = note.with_name(f"{note.name}.{member.rank}")
+    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(mark, b"")
+    oldest = mark.stat().st_mtime - FRESH_SECONDS
+    mark.unlink()
     end = time.monotonic() + FIND_SECONDS
     while time.monotonic() < end:
-        if note.exists() and note.stat().st_mtime > since - FRESH_SECONDS:
+        if note.exists() and note.stat().st_mtime > oldest:
             return RunDirectory(Path(os.fsdecode(note.read_bytes())))
         time.sleep(TICK_SECONDS)
     raise UserError(
@@ -132,7 +135,9 @@ def run_member(directory: RunDirectory, member: Membership, python: str | None) 
 
     INT, TERM and USR1 become a request to stop and save.
     """
+    from trainer_core.run.given_devices import GivenWait
     from trainer_core.run.ranks import RankGroup
+    from trainer_core.run.usable_worker import require_usable
 
     asked = False
 
@@ -142,10 +147,19 @@ def run_member(directory: RunDirectory, member: Membership, python: str | None) 
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, stop)
+    wait = GivenWait(member, directory.id)
+    try:
+        while isinstance(held := wait.try_now(), str):
+            if asked or read_exit(directory) is not None:
+                return 0
+            time.sleep(TICK_SECONDS)
+        require_usable(held.devices, python)
+    finally:
+        wait.give_up()
     wakeup, wakeup_end = os.pipe()
     attempt = int(os.environ.get("MOAI_TUI_ATTEMPT", "1"))
     group = RankGroup(directory=directory, attempt=attempt, first_rank=member.rank, shared=True)
-    group.start([member.environment], python, wakeup)
+    group.start(held.environments(), python, wakeup)
     sent = False
     while group.alive:
         group.pump(TICK_SECONDS)
@@ -154,9 +168,24 @@ def run_member(directory: RunDirectory, member: Membership, python: str | None) 
             send_request(directory.path, "stop")
     code = group.ranks[0].process.wait()
     group.close(wakeup)
+    held.release()
     os.close(wakeup)
     os.close(wakeup_end)
     return code if code >= 0 else 1
+
+
+def _tasks_here(environ: Mapping[str, str]) -> str | None:
+    """Return how many ranks Slurm starts on this node, of text like `2(x3),1`; None if unknown."""
+    name = "SLURM_STEP_TASKS_PER_NODE"
+    text = environ.get(name) or environ.get("SLURM_TASKS_PER_NODE", "")
+    counts: list[str] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d{1,5})(?:\(x(\d{1,5})\))?", part.strip(), re.ASCII)
+        if found is None:
+            return None
+        counts += [found[1]] * int(found[2] or 1)
+    node = environ.get("SLURM_NODEID", "0")
+    return counts[int(node)] if node.isdigit() and int(node) < len(counts) else None
 
 
 def _note(member: Membership) -> Path:

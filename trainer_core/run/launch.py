@@ -144,7 +144,7 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
         write_meta(directory, msgspec.structs.replace(meta, choices=choices))
     else:
         _require_usable(directory.config(), read_devices())
-    start_run(directory)
+    start_run(directory, other_devices=size is not None)
 
 
 def _with_worker(config: RunConfig) -> RunConfig:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from trainer_core.run.cause import is_echo
 from trainer_core.run.events import TrainingEnded
 
 USER_MISTAKE = 2
@@ -20,6 +22,10 @@ class Outcome:
     reason: str | None = None
     retry: bool = False
     """Whether another attempt from the last checkpoint may end otherwise."""
+    forced: bool = False
+    """Whether it was ended without its last word, as it had been asked to end."""
+    exception: bool = False
+    """Whether the program itself raised: the next attempt may well meet the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +42,19 @@ def outcome_of(
     last_word: TrainingEnded | None,
     deaths: Sequence[Death],
     *,
-    stopping: bool,
+    stopping: Literal["stopped", "paused"] | None,
 ) -> Outcome:
     """Judge an attempt whose ranks have all ended.
 
     A death by signal comes first: what its peers say of it ("connection closed") is only its
-    echo. It alone is worth another attempt; an exception would be met again.
+    echo. It is worth another attempt, and so is an exception that came without a way out: a
+    user's mistake, or a failure that says what to change, would only be met again.
 
     Args:
         exit_codes: One for each rank as `subprocess` gives them; None for one stuck in the kernel.
         last_word: Rank 0's own account, where it came to give one.
         deaths: Ranks that died unasked, first death first.
-        stopping: Whether the run had been asked to stop.
+        stopping: The state that the run had been asked to end in, if it had.
     """
     if None in exit_codes:
         return Outcome("failed", 1, "a rank cannot be killed: it is stuck in the kernel")
@@ -56,13 +63,29 @@ def outcome_of(
         return Outcome("failed", 1, killed.cause, retry=True)
     told = _told(last_word) if last_word is not None else None
     if told is not None and (told.state == "failed" or all(code == 0 for code in exit_codes)):
-        return told
+        return _behind_an_echo(told, deaths)
     if deaths:
-        mistaken = any(death.exit_code == USER_MISTAKE for death in deaths)
-        return Outcome("failed", USER_MISTAKE if mistaken else 1, deaths[0].cause)
+        return _of_death(next(_first_causes(deaths), deaths[0]))
     if stopping:
-        return Outcome("stopped", 0, "ended before it had answered")
-    return Outcome("failed", 1, "the ranks ended without a word")
+        return Outcome(stopping, 0, forced=True)
+    return Outcome("failed", 1, "the ranks ended without a word", retry=True, exception=True)
+
+
+def _behind_an_echo(told: Outcome, deaths: Sequence[Death]) -> Outcome:
+    """Return what another rank died of, where rank 0 only says that it is gone."""
+    first = next(_first_causes(deaths), None)
+    echo = told.state == "failed" and told.retry and is_echo(told.reason or "")
+    return _of_death(first) if echo and first is not None else told
+
+
+def _first_causes(deaths: Sequence[Death]) -> Iterator[Death]:
+    return (death for death in deaths if not is_echo(death.cause))
+
+
+def _of_death(death: Death) -> Outcome:
+    if death.exit_code == USER_MISTAKE:
+        return Outcome("failed", USER_MISTAKE, death.cause)
+    return Outcome("failed", 1, death.cause, retry=True, exception=True)
 
 
 def _told(last_word: TrainingEnded) -> Outcome:
@@ -79,4 +102,7 @@ def _told(last_word: TrainingEnded) -> Outcome:
             error, fix = last_word.error or "", last_word.fix or ""
             # A user's mistake is told as one sentence that holds its mending already.
             parts = [part for part in (error, "" if error.endswith(fix) else fix) if part]
-            return Outcome("failed", last_word.exit_code or 1, "; ".join(parts) or None)
+            code = last_word.exit_code or 1
+            unforeseen = code != USER_MISTAKE and not fix
+            text = "; ".join(parts) or None
+            return Outcome("failed", code, text, retry=unforeseen, exception=unforeseen)

@@ -56,8 +56,12 @@ def core_environment() -> dict[str, str]:
     return environment
 
 
-def start_run(directory: RunDirectory) -> None:
+def start_run(directory: RunDirectory, *, other_devices: bool = False) -> None:
     """Start the supervisor in a session of its own; return once it holds the run's lock.
+
+    Args:
+        directory: The run.
+        other_devices: Whether the user asked to go on with another kind of device than before.
 
     Raises:
         UserError: If it could not start; the sentence is the supervisor's own.
@@ -68,9 +72,11 @@ def start_run(directory: RunDirectory) -> None:
         os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
         0o600,
     )
+    command = core_command("supervise", str(directory.path), "--report", str(write_end))
+    command += ["--other-devices"] if other_devices else []
     try:
         process = subprocess.Popen(
-            core_command("supervise", str(directory.path), "--report", str(write_end)),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -10,16 +10,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trainer_core.run.cause import cause_of_death, oom_kill_count
+from trainer_core.run.cause import cause_of_death, host_oom_kill_count, oom_kill_count
 from trainer_core.run.directory import RunDirectory
+from trainer_core.run.heartbeat import forget_beats
 from trainer_core.run.identity import (
     RUN_VARIABLE,
-    SINCE_VARIABLE,
     processes_of_run,
     signal_run_process,
 )
 from trainer_core.run.process import core_command, core_environment
 from trainer_core.run.rank_log import RankLog, read_tail
+from trainer_core.run.time_limit import ENDS_VARIABLE
 
 TERM_SECONDS = 30.0
 """Between TERM and KILL: time for a rank to leave a collective and close its files."""
@@ -57,14 +58,14 @@ class RankGroup:
     """Number of this host's first rank; above 0 where another launcher started us."""
     shared: bool = False
     """Whether ranks of this run on this host belong to other commands: those are left alone."""
-    since: float = field(default_factory=time.monotonic)
-    """Monotonic time of the run's first attempt with these devices: its time limit counts from
-    there, not from when torch was imported, and not anew after each restart."""
+    ends_at: float | None = None
+    """Monotonic time at which the run must be over, saved and all."""
     ranks: list[Rank] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _kill_at: float | None = None
     _give_up_at: float | None = None
     _oom_kills: int = field(default_factory=oom_kill_count)
+    _host_oom_kills: int = field(default_factory=host_oom_kill_count)
 
     def start(
         self, environments: Sequence[Mapping[str, str]], python: str | None, wakeup: int
@@ -80,6 +81,8 @@ class RankGroup:
             OSError: If a process cannot be started; those already started are killed.
         """
         self._selector.register(wakeup, selectors.EVENT_READ, None)
+        last = self.first_rank + len(environments)
+        forget_beats(self.directory.path, tuple(range(self.first_rank, last)))
         self.directory.rendezvous_path(self.attempt).unlink(missing_ok=True)
         try:
             for number, environment in enumerate(environments, start=self.first_rank):
@@ -123,9 +126,13 @@ class RankGroup:
         code = rank.process.poll() or 0
         if code < 0:
             # The log has no word on a signal, and the counter tells a memory kill from others.
-            kills = oom_kill_count() - self._oom_kills
             return cause_of_death(
-                rank.number, code, "", oom_kills=kills, ended_by_us=rank.ended_by_us
+                rank.number,
+                code,
+                "",
+                oom_kills=oom_kill_count() - self._oom_kills,
+                host_oom_kills=host_oom_kill_count() - self._host_oom_kills,
+                ended_by_us=rank.ended_by_us,
             )
         return cause_of_death(rank.number, code, read_tail(rank.log.path))
 
@@ -181,7 +188,7 @@ class RankGroup:
             "LOCAL_WORLD_SIZE": str(world_size),
             RUN_VARIABLE: self.directory.id,
             "MOAI_TUI_ATTEMPT": str(self.attempt),
-            SINCE_VARIABLE: repr(self.since),
+            ENDS_VARIABLE: "" if self.ends_at is None else repr(self.ends_at),
             "MOAI_TUI_RENDEZVOUS": str(self.directory.rendezvous_path(self.attempt)),
             "MOAI_TUI_SUPERVISOR_PID": str(os.getpid()),
             # Loopback only: PyTorch's transport has no authentication.

@@ -9,56 +9,50 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-
-import msgspec
+from typing import Any
 
 from trainer_core.durable import sync_folder
 from trainer_core.errors import UserError
-from trainer_core.run.control import clear_requests, new_request
-from trainer_core.run.device_wait import DeviceWait, GivenDevices, HeldDevices
-from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
-from trainer_core.run.event_log import EventReader, EventWriter, last_row
+from trainer_core.run.config_file import override
+from trainer_core.run.control import clear_requests
+from trainer_core.run.device_wait import DeviceWait, HeldDevices, require_same_kind
+from trainer_core.run.directory import ExitRecord, RunDirectory, write_config, write_exit
 from trainer_core.run.events import (
     AnyEvent,
-    Event,
     Notice,
     Phase,
-    Queued,
     RankDied,
-    Restarted,
     RunEnded,
     RunStarted,
-    StateChanged,
 )
-from trainer_core.run.heartbeat import ProgressWatch
+from trainer_core.run.given_devices import GivenDevices, GivenWait
 from trainer_core.run.identity import RunLock, adopt_orphans, lock_holder, own_identity
 from trainer_core.run.joined import JOINED_VARIABLE, membership
+from trainer_core.run.ledger import Ledger
 from trainer_core.run.outcome import Death, Outcome, outcome_of
 from trainer_core.run.process import STARTED
 from trainer_core.run.ranks import RankGroup, kill_leftovers
 from trainer_core.run.request_desk import RequestDesk
-from trainer_core.run.summarize import base_summary, with_numbers, write_cached
-from trainer_core.run.summary import Stalled
-from trainer_core.run.view import RunView
+from trainer_core.run.restarts import Restarts
+from trainer_core.run.stall import StallWatch
+from trainer_core.run.time_limit import Deadline, deadline
 
 TICK_SECONDS = 0.2
 CACHE_SECONDS = 1.0
 """How old `state.json` may be while the run lives."""
 QUEUE_SECONDS = 2.0
 """Between two looks for idle devices."""
-RESTARTS = 3
-BACK_OFF_SECONDS = (2.0, 10.0, 30.0)
-"""Before the first, second and third restart: what killed the run may need time to pass."""
 SILENT_STOP_SECONDS = 5.0
 """A run that was asked to stop before its first step has nothing to save; it gets this long."""
 PEER_GRACE_SECONDS = 5.0
 """Ranks that wait for a dead peer do not listen to TERM; nothing of theirs is worth saving."""
+AT_ONCE_SECONDS = 1.0
+"""For a clean end of files and sockets, where nobody wants to wait for a save."""
 
 
 @dataclass(slots=True)
@@ -71,18 +65,24 @@ class _Flags:
 class Supervisor:
     """One run from the lock to the exit record."""
 
-    def __init__(self, directory: RunDirectory, report: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        report: Callable[[bytes], None],
+        *,
+        other_devices: bool = False,
+    ) -> None:
         self.directory = directory
         self._report = report
         self._lock = RunLock(directory.lock_path)
         self._flags = _Flags()
         self._wakeup, self._wakeup_end = os.pipe()
         self._member = membership(os.environ) if os.environ.get(JOINED_VARIABLE) else None
-        self._view = RunView()
-        self._stalled: Stalled | None = None
-        self._cached_at = 0.0
-        self._since = 0.0
-        """Monotonic time of the first attempt; 0 before it."""
+        self._deadline: Deadline | None = None
+        self._since: float | None = None
+        """Monotonic time at which the run first got its devices."""
+        self._other_devices = other_devices
+        """Whether the user asked for devices of another kind than before."""
         self._deaths: list[Death] = []
         """Of this attempt, in order."""
 
@@ -136,38 +136,35 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._signalled)
         adopt_orphans()
-        last = last_row(self.directory.supervisor_events_path)
-        attempt = last.attempt + 1 if last else 1
         self.directory.exit_path.unlink(missing_ok=True)
         clear_requests(self.directory.path)
         if self._member is None:
             kill_leftovers(self.directory.id)
-        self._events = EventWriter(self.directory.supervisor_events_path, attempt)
-        self._reader = EventReader(self.directory.path)
-        self._base = base_summary(self.directory)
-        self._desk = RequestDesk(self.directory.path, self._tell)
-        self._change("starting")
-        if attempt > 1:
+        self._ledger = Ledger(self.directory)
+        self._desk = RequestDesk(self.directory.path, self._ledger.tell, self._settle)
+        self._wait: DeviceWait | GivenWait = DeviceWait(self._config, self.directory.id)
+        if self._member is not None:
+            self._wait = GivenWait(self._member, self.directory.id)
+        self._ledger.change("starting")
+        if self._ledger.attempt > 1:
             self._follow()
-            self._say_restarted()
+            self._ledger.say_restarted()
         sync_folder(self.directory.path)
 
     def _end(self, outcome: Outcome) -> None:
         self._follow()
-        self._desk.close(self._last_step())
-        self._stalled = None
-        self._tell(
+        self._desk.close(self._ledger.last_step)
+        self._ledger.stalled = None
+        self._ledger.tell(
             RunEnded(state=outcome.state, exit_code=outcome.exit_code, reason=outcome.reason)
         )
-        self._events.close()
-        self._follow()
-        self._cache(force=True)
+        self._ledger.close()
         record = ExitRecord(
             state=outcome.state,
             exit_code=outcome.exit_code,
             reason=outcome.reason,
             time=time.time(),
-            attempt=self._events.attempt,
+            attempt=self._ledger.attempt,
         )
         while True:
             try:
@@ -183,121 +180,146 @@ class Supervisor:
     # ------------------------------------------------------------------ attempts
 
     def _run_attempts(self) -> Outcome:
-        restarts = 0
+        restarts = Restarts()
         while True:
             held = self._wait_for_devices()
             if held is None:
-                return Outcome("stopped", 0, "stopped before it got its devices")
+                return self._ended_early("before it got its devices")
             try:
                 outcome = self._run_attempt(held)
             finally:
                 held.release()
-            if not outcome.retry or self._desk.stopping or self._member is not None:
+            if self._desk.ending or self._member is not None:
                 return outcome
-            if restarts == RESTARTS:
-                text = f"{outcome.reason} (after {RESTARTS} restarts)"
-                return Outcome("failed", 1, text)
-            if not self._back_off(restarts, outcome):
-                return Outcome("stopped", 0, "stopped while it waited to start again")
-            restarts += 1
+            pause = restarts.pause_before_next(
+                outcome,
+                step=self._ledger.last_step if self._ledger.has_stepped else None,
+                checkpoint=self._ledger.last_checkpoint,
+            )
+            if pause is None:
+                return replace(outcome, reason=restarts.in_words(outcome))
+            if not self._back_off(pause, outcome):
+                return self._ended_early("while it waited to start again")
 
-    def _back_off(self, restarts: int, outcome: Outcome) -> bool:
-        seconds = BACK_OFF_SECONDS[restarts]
+    def _ended_early(self, when: str) -> Outcome:
+        state = self._desk.ending or "stopped"
+        step = self._ledger.last_checkpoint
+        kept = "" if step is None else f"; the checkpoint of step {step} stands"
+        return Outcome(state, 0, f"{state} {when}{kept}")
+
+    def _back_off(self, seconds: float, outcome: Outcome) -> bool:
         text = f"{outcome.reason}; the run starts again in {seconds:.0f} s"
-        self._tell(Notice(level="warning", text=text))
+        self._ledger.tell(Notice(level="warning", text=text))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(TICK_SECONDS)
             self._hear(None)
-            if self._desk.stopping:
+            self._ledger.cache()
+            if self._desk.ending:
                 return False
-        self._events.attempt += 1
-        self._say_restarted()
-        self._change("starting")
+        self._ledger.next_attempt()
         return True
 
     def _wait_for_devices(self) -> HeldDevices | GivenDevices | None:
-        if self._member is not None:
-            return GivenDevices(self._member.environment)
-        wait = DeviceWait(self._config, self.directory.id)
-        said = None
-        while True:
-            self._hear(None)
-            if self._desk.stopping:
-                return None
-            found = wait.try_now()
-            if isinstance(found, HeldDevices):
-                if self._view.state == "queued":
-                    self._change("starting")
-                for note in found.notes:
-                    self._tell(Notice(level="info", text=note))
-                return found
-            if found != said:
-                said = found
-                self._tell(Queued(waits_for=found))
-                self._view.state, self._view.waits_for = "queued", found
-                self._cache(force=True)
-            end = time.monotonic() + QUEUE_SECONDS
-            while time.monotonic() < end and not self._flags.stop:
-                time.sleep(TICK_SECONDS)
+        try:
+            said = None
+            while True:
+                self._hear(None)
+                if self._desk.ending:
+                    return None
+                found = self._wait.try_now()
+                if not isinstance(found, str):
+                    return self._take(found)
+                if found != said:
+                    said = found
+                    self._ledger.queued(found)
+                end = time.monotonic() + QUEUE_SECONDS
+                while time.monotonic() < end and not self._flags.stop:
+                    time.sleep(TICK_SECONDS)
+                    self._ledger.cache()
+        finally:
+            self._wait.give_up()
+
+    def _take(self, held: HeldDevices | GivenDevices) -> HeldDevices | GivenDevices:
+        try:
+            if not self._other_devices:
+                before = self._ledger.view.started.devices if self._ledger.view.started else ()
+                require_same_kind(before, held.devices, self.directory.id)
+        except UserError:
+            held.release()
+            raise
+        if self._ledger.view.state == "queued":
+            self._ledger.change("starting")
+        for note in held.notes:
+            self._ledger.tell(Notice(level="info", text=note))
+        if self._since is None:
+            self._since = time.monotonic()
+            self._deadline = deadline(self._config.time_limit, self._since)
+        return held
 
     def _run_attempt(self, held: HeldDevices | GivenDevices) -> Outcome:
         self._deaths = []
-        self._since = self._since or time.monotonic()
-        self._view.training_ended = None
+        self._ledger.view.training_ended = None
         group = RankGroup(
             directory=self.directory,
-            attempt=self._events.attempt,
+            attempt=self._ledger.attempt,
             shared=self._member is not None,
-            since=self._since,
+            ends_at=self._deadline.at if self._deadline else None,
         )
         try:
             group.start(held.environments(), self._config.worker.python, self._wakeup)
         except OSError as error:
             return Outcome("failed", 1, f"a rank cannot be started: {error.strerror}")
-        ranks = tuple(rank.number for rank in group.ranks)
-        watch = ProgressWatch(self.directory.path, ranks)
+        stall = StallWatch(self.directory, group, self._ledger.tell)
         while group.alive and not group.stuck:
             group.pump(TICK_SECONDS)
             self._follow()
             self._hear(group)
             self._look_for_deaths(group)
-            self._look_for_stall(group, watch)
+            self._look_for_stall(group, stall)
+            self._look_at_the_clock()
             group.enforce()
-            self._cache()
+            self._ledger.cache()
         group.close(self._wakeup)
+        self._ledger.stalled = None
         self._look_for_deaths(group)
         self._follow()
-        return outcome_of(
+        outcome = outcome_of(
             [rank.process.poll() for rank in group.ranks],
-            self._view.training_ended,
+            self._ledger.view.training_ended,
             self._deaths,
-            stopping=self._desk.stopping,
+            stopping=self._desk.ending,
         )
+        if outcome.forced:
+            when = "before it had answered" if self._ledger.has_stepped else "before its first step"
+            return self._ended_early(when)
+        return outcome
 
     # ------------------------------------------------------------------ one tick
 
     def _follow(self) -> None:
-        events = self._reader.read_new()
-        for event in events:
-            self._view.apply(event)
-        if self._view.state == "starting" and any(map(self._is_sign_of_work, events)):
-            self._change("running")
+        events = self._ledger.follow()
+        if self._ledger.view.state == "starting" and any(map(self._is_sign_of_work, events)):
+            self._ledger.change("running")
 
     def _is_sign_of_work(self, event: AnyEvent) -> bool:
-        return isinstance(event, Phase | RunStarted) and event.attempt == self._events.attempt
+        return isinstance(event, Phase | RunStarted) and event.attempt == self._ledger.attempt
 
     def _hear(self, group: RankGroup | None) -> None:
         if self._flags.stop:
             reason, self._flags.stop = self._flags.stop, None
-            self._desk.take(new_request("stop", {"signal": reason}))
-        before = self._desk.stopping
-        self._desk.tick(self._last_step(), has_ranks=group is not None)
-        if self._desk.stopping and not before:
-            self._change("stopping", self._desk.stop_reason)
-        if group is not None and self._desk.stopping and not self._has_stepped():
-            if self._desk.silent_seconds() > SILENT_STOP_SECONDS:
-                group.terminate(PEER_GRACE_SECONDS)
+            self._desk.ask("stop", f"{reason} received")
+        before = self._desk.ending
+        self._desk.tick(self._ledger.last_step, has_ranks=group is not None)
+        if self._desk.ending and self._desk.ending != before:
+            state = "stopping" if self._desk.ending == "stopped" else "pausing"
+            self._ledger.change(state, self._desk.reason)
+        if group is None or not self._desk.ending:
+            return
+        if self._desk.at_once:
+            group.terminate(AT_ONCE_SECONDS)
+        elif not self._ledger.has_stepped and self._desk.silent_seconds() > SILENT_STOP_SECONDS:
+            group.terminate(PEER_GRACE_SECONDS)
 
     def _look_for_deaths(self, group: RankGroup) -> None:
         for rank in group.dead():
@@ -305,55 +327,38 @@ class Supervisor:
             code = rank.process.poll() or 0
             if not rank.ended_by_us:
                 self._deaths.append(Death(cause, code))
-                self._tell(RankDied(rank=rank.number, cause=cause, exit_code=code))
+                self._ledger.tell(RankDied(rank=rank.number, cause=cause, exit_code=code))
             group.terminate(PEER_GRACE_SECONDS)
 
-    def _look_for_stall(self, group: RankGroup, watch: ProgressWatch) -> None:
-        found = watch.stalled(time.monotonic())
-        if found is None:
-            self._stalled = None
-            return
-        rank, phase, seconds = found
-        if self._stalled is None:
-            text = f"Rank {rank} has not moved for {seconds:.0f} s ({phase})."
-            self._tell(Notice(level="warning", text=text))
-        self._stalled = Stalled(rank=rank, phase=phase, seconds=round(seconds, 1))
-        if self._desk.stopping:
+    def _look_for_stall(self, group: RankGroup, stall: StallWatch) -> None:
+        stall.look()
+        self._ledger.stalled = stall.found
+        if stall.found is not None and self._desk.ending:
             group.terminate()  # it will not answer any more
 
-    # ------------------------------------------------------------------ telling
+    def _look_at_the_clock(self) -> None:
+        """End a run that is late for its deadline; one that trains sees to it by itself."""
+        if self._deadline is None or self._desk.ending:
+            return
+        early = 0.0 if self._ledger.has_stepped else SILENT_STOP_SECONDS + PEER_GRACE_SECONDS
+        if time.monotonic() >= self._deadline.at - early:
+            self._desk.ask("stop", f"{self._deadline.words} was reached")
 
-    def _tell(self, event: Event) -> None:
-        self._events.write(event)
-        self._events.sync()
-
-    def _say_restarted(self) -> None:
-        checkpoints = self._view.checkpoints
-        self._tell(Restarted(from_step=checkpoints[-1].step if checkpoints else None))
-
-    def _change(self, state: str, reason: str | None = None) -> None:
-        self._tell(StateChanged(state=state, reason=reason))
-        self._view.state = state
-        self._cache(force=True)
-
-    def _cache(self, *, force: bool = False) -> None:
-        now = time.monotonic()
-        if force or now - self._cached_at >= CACHE_SECONDS:
-            self._cached_at = now
-            summary = with_numbers(self._base, self._view, alive=True)
-            summary = msgspec.structs.replace(
-                summary, stalled=self._stalled, host=socket.gethostname()
-            )
-            write_cached(self.directory, summary)
-
-    def _last_step(self) -> int | None:
-        return self._view.step.step if self._view.step else None
-
-    def _has_stepped(self) -> bool:
-        return self._view.first_step_time is not None
+    def _settle(self, numbers: dict[str, Any]) -> None:
+        """Write down what a request changed, so that a resume goes on with it."""
+        fields = {"learning_rate": "learning_rate", "total_steps": "steps"}
+        changes = {fields[name]: str(value) for name, value in numbers.items() if name in fields}
+        self._config = override(self.directory.config(), changes)
+        write_config(self.directory, self._config)
 
 
-def supervise(path: Path, report: Callable[[bytes], None]) -> int:
-    """Supervise the run in `path`; called in a process of its own."""
+def supervise(path: Path, report: Callable[[bytes], None], *, other_devices: bool = False) -> int:
+    """Supervise the run in `path`; called in a process of its own.
+
+    Args:
+        path: The run folder.
+        report: Told once how the start went.
+        other_devices: Whether the user asked for another kind of device than before.
+    """
     os.umask(0o077)
-    return Supervisor(RunDirectory(path), report).run()
+    return Supervisor(RunDirectory(path), report, other_devices=other_devices).run()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
+from trainer_core.run import cause
 from trainer_core.run.cause import cause_of_death, exception_in, oom_kill_count
 
 LOG = """starting
@@ -37,6 +39,28 @@ def test_a_signal_is_told_in_words(number: int, words: str) -> None:
 def test_the_kernel_killing_for_memory_is_told_apart() -> None:
     assert "host memory ran out" in cause_of_death(0, -9, "", oom_kills=1)
     assert "memory" not in cause_of_death(0, -11, "", oom_kills=1)
+    elsewhere = cause_of_death(0, -9, "", host_oom_kills=1)
+    assert "host memory has most likely run out" in elsewhere
+    assert "memory" not in cause_of_death(0, -9, "")
+
+
+def test_the_hosts_counter_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cause, "VMSTAT", tmp_path / "vmstat")
+    assert cause.host_oom_kill_count() == 0
+    (tmp_path / "vmstat").write_text("nr_free_pages 5\noom_kill 3\n")
+    assert cause.host_oom_kill_count() == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("RuntimeError: [pair.cc:547] Connection closed by peer [127.0.0.1]:5", True),
+        ("DistBackendError: NCCL error in: x, remote process exited or network error", True),
+        ("ValueError: row 7 has no columns", False),
+    ],
+)
+def test_the_word_of_a_lost_peer_is_told_apart(text: str, echo: bool) -> None:
+    assert cause.is_echo(text) is echo
 
 
 def test_an_exception_is_its_own_last_line() -> None:

@@ -56,3 +56,39 @@ def test_the_count_comes_from_size_then_names_then_the_current_accelerator(run_h
     assert device_count(RunConfig(size="Large"), devices) == 4
     assert device_count(RunConfig(devices=("0", "1")), devices) == 2
     assert device_count(RunConfig(), devices) == 1
+
+
+def test_devices_are_given_in_the_order_of_asking(run_home: Path) -> None:
+    """A small run that came later does not take what a large one has been waiting for."""
+    running = DeviceWait(RunConfig(size="Small"), RUN).try_now()
+    assert isinstance(running, HeldDevices)
+    large = DeviceWait(RunConfig(size="Medium"), "20260101-000000-00000a")
+    small = DeviceWait(RunConfig(size="Small"), "20260101-000000-00000b")
+    first = large.try_now()
+    second = small.try_now()
+    assert isinstance(first, str)
+    assert first.endswith("first in the line")
+    assert isinstance(second, str)
+    assert "place 2 in the line, after run 20260101-000000-00000a" in second
+    running.release()
+    assert isinstance(small.try_now(), str)
+    held = large.try_now()
+    assert isinstance(held, HeldDevices)
+    held.release()
+    served = small.try_now()
+    assert isinstance(served, HeldDevices)
+    served.release()
+
+
+def test_who_gives_up_is_no_longer_waited_for(run_home: Path) -> None:
+    running = DeviceWait(RunConfig(size="Small"), RUN).try_now()
+    assert isinstance(running, HeldDevices)
+    large = DeviceWait(RunConfig(size="Medium"), "20260101-000000-00000a")
+    small = DeviceWait(RunConfig(size="Small"), "20260101-000000-00000b")
+    assert isinstance(large.try_now(), str)
+    assert isinstance(small.try_now(), str)
+    large.give_up()
+    served = small.try_now()
+    assert isinstance(served, HeldDevices)
+    served.release()
+    running.release()

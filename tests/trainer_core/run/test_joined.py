@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from trainer_core.errors import UserError
-from trainer_core.run import joined
+from trainer_core.run import given_devices, joined
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.joined import announce, find_announced, forget, membership, run_member
 
@@ -48,6 +47,20 @@ def test_slurms_variables_do_so_in_a_step() -> None:
     assert member is not None
     assert member.leads
     assert member.environment["RANK"] == "0"
+    assert member.local_world_size == 1
+
+
+@pytest.mark.parametrize(
+    ("tasks", "node", "here"),
+    [("2(x3),1", "0", 2), ("2(x3),1", "3", 1), ("4", "", 1), ("x", "0", 1)],
+)
+def test_slurm_says_how_many_ranks_are_on_this_node(tasks: str, node: str, here: int) -> None:
+    slurm = {**TORCHRUN, "SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_NTASKS": "7"}
+    slurm |= {"SLURM_TASKS_PER_NODE": tasks, "SLURM_NODEID": node}
+    del slurm["RANK"]
+    member = membership(slurm)
+    assert member is not None
+    assert member.local_world_size == here
 
 
 @pytest.mark.parametrize(
@@ -83,13 +96,13 @@ def test_the_folder_is_found_and_an_old_note_is_not_believed(
     assert member is not None
     run = new_run()
     with pytest.raises(UserError, match="MOAI_TUI_RUNS"):
-        find_announced(member, time.time())
+        find_announced(member)
     announce(member, run)
-    assert find_announced(member, time.time()) == run
+    assert find_announced(member) == run
     (note,) = run.path.parent.glob(".joined-*")
     os.utime(note, (1.0, 1.0))
     with pytest.raises(UserError):
-        find_announced(member, time.time())
+        find_announced(member)
     forget(member)
     assert not note.exists()
 
@@ -97,6 +110,7 @@ def test_the_folder_is_found_and_an_old_note_is_not_believed(
 def test_a_member_runs_its_rank_into_the_shared_logs(
     new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(given_devices, "FIRST_RANK_SECONDS", 0.0)
     program = tmp_path / "rank.py"
     program.write_text(
         "import os, sys; print(os.environ['RANK'], os.environ['WORLD_SIZE']); sys.exit(3)"

@@ -11,6 +11,7 @@ import pytest
 
 from trainer_core.run import ranks
 from trainer_core.run.directory import RunDirectory
+from trainer_core.run.heartbeat import Heartbeat, forget_beats, read_beat
 from trainer_core.run.identity import RUN_VARIABLE, start_time
 from trainer_core.run.ranks import RankGroup, kill_leftovers
 
@@ -67,10 +68,18 @@ def test_each_rank_gets_its_place_and_no_others(
     assert group.dead() == []
 
 
-def test_every_attempt_knows_when_the_first_began(start: Start) -> None:
-    group = start("import os; print(os.environ['MOAI_TUI_SINCE'])")
+def test_every_rank_knows_when_the_run_must_be_over(start: Start) -> None:
+    group = start("import os; print(repr(os.environ['MOAI_TUI_ENDS_AT']))")
     finish(group)
-    assert float(group.ranks[0].log.path.read_text()) == group.since <= time.monotonic()
+    assert group.ranks[0].log.path.read_text() == "''\n"
+
+
+def test_an_earlier_attempts_heartbeat_is_forgotten(start: Start, new_run: NewRun) -> None:
+    """Else a rank that imports for longer than a step would count as stalled."""
+    run = new_run()
+    Heartbeat(run.path, 0).beat("training", 3)
+    forget_beats(run.path, (0, 1))
+    assert read_beat(run.path, 0) is None
 
 
 def test_a_death_is_reported_once_with_its_cause(start: Start) -> None:

@@ -25,7 +25,7 @@ def test_a_stop_is_handed_on_once_and_answered_by_the_rank(tmp_path: Path) -> No
     asked = send_request(tmp_path, "stop")
     desk.tick(3, has_ranks=True)
     desk.tick(3, has_ranks=True)
-    assert desk.stopping
+    assert desk.ending == "stopped"
     (request,) = read_requests(tmp_path)
     desk.tick(3, has_ranks=True)
     assert read_requests(tmp_path) == ()
@@ -46,13 +46,31 @@ def test_while_the_run_waits_everything_is_answered_here(tmp_path: Path) -> None
     assert read_requests(tmp_path) == ()
 
 
-def test_what_this_version_cannot_do_is_refused_in_words(tmp_path: Path) -> None:
-    desk, told = desk_and_answers(tmp_path)
+def test_a_stop_goes_before_a_pause(tmp_path: Path) -> None:
+    desk, _ = desk_and_answers(tmp_path)
+    send_request(tmp_path, "pause")
+    desk.tick(1, has_ranks=True)
+    assert desk.ending == "paused"
+    send_request(tmp_path, "stop", now=True)
+    desk.tick(1, has_ranks=True)
+    assert (desk.ending, desk.at_once) == ("stopped", True)
+    send_request(tmp_path, "pause")
+    desk.tick(1, has_ranks=True)
+    assert desk.ending == "stopped"
+
+
+def test_what_an_answer_settles_is_written_down_before_it_is_told(tmp_path: Path) -> None:
+    order: list[object] = []
+    desk = RequestDesk(tmp_path, order.append, order.append)
     send_request(tmp_path, "extend", steps=5)
     desk.tick(1, has_ranks=True)
-    assert not told[0].ok
-    assert "extend" in told[0].text
-    assert not desk.stopping
+    (request,) = read_requests(tmp_path)
+    answer_request(tmp_path, request, step=1, settled={"total_steps": 25})
+    desk.tick(1, has_ranks=True)
+    assert order[0] == {"total_steps": 25}
+    assert isinstance(order[1], RequestAnswered)
+    assert order[1].settled == {"total_steps": 25}
+    assert desk.ending is None
 
 
 def test_nobody_waits_for_ever_when_the_run_ends(tmp_path: Path) -> None:
@@ -65,9 +83,9 @@ def test_nobody_waits_for_ever_when_the_run_ends(tmp_path: Path) -> None:
 
 def test_a_signal_counts_as_a_request_and_is_named(tmp_path: Path) -> None:
     desk, _ = desk_and_answers(tmp_path)
-    desk.take(new_request("stop", {"signal": "SIGTERM"}))
-    assert desk.stopping
-    assert desk.stop_reason == "SIGTERM received"
+    desk.ask("stop", "SIGTERM received")
+    assert desk.ending == "stopped"
+    assert desk.reason == "SIGTERM received"
 
 
 def test_silence_is_counted_until_the_answer(

@@ -161,17 +161,27 @@ def test_a_rank_killed_by_a_signal_is_started_again(stand_in: StandIn, wait_for:
     assert "killed from outside (SIGKILL)" in died[0].cause
 
 
-def test_an_exception_fails_the_run_at_once_with_its_last_line(
+def test_an_exception_before_any_step_fails_the_run_at_once_with_its_last_line(
     stand_in: StandIn, wait_for: WaitFor
 ) -> None:
     deed = "import os; assert os.environ['RANK'] == '1', 'only this'\nraise KeyError('column')"
-    run = stand_in(size="Medium", steps=10_000, at_step=2, deed=deed)
+    run = stand_in(size="Medium", steps=10_000, at_step=1, deed=deed)
     wait_for(lambda: not supervisor_alive(run))
     record = read_exit(run)
     assert record is not None
     assert (record.state, record.exit_code, record.attempt) == ("failed", 1, 1)
     assert record.reason in ("KeyError: 'column'", "AssertionError: only this")
     assert list(processes_of_run(run.id)) == []
+
+
+def test_an_exception_in_mid_training_is_started_again(
+    stand_in: StandIn, wait_for: WaitFor
+) -> None:
+    run = stand_in(steps=6, at_step=4, deed="raise OSError(5, 'Input/output error')")
+    wait_for(lambda: not supervisor_alive(run))
+    assert (summarize(run).state, summarize(run).attempt) == ("finished", 2)
+    told = [event.text for event in events_of(run) if isinstance(event, Notice)]
+    assert any("Input/output error; the run starts again in 2 s" in text for text in told)
 
 
 def test_a_rank_that_ends_while_its_peer_waits_for_it_ends_the_run(
