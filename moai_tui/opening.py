@@ -6,7 +6,7 @@ import gc
 import os
 from importlib import util
 
-from moai_tui import terminal
+from moai_tui import guardian, terminal
 from trainer_core.errors import UserError
 
 
@@ -28,12 +28,16 @@ def open_dashboard(run: str | None = None) -> int:
     os.environ.setdefault("TEXTUAL_FPS", "30")  # read by Textual while it is imported
     if os.environ.get("SSH_CONNECTION"):
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    guard = guardian.post()
     try:
         gc.disable()  # nothing made by imports is garbage: 0.02 s of CPU less
         return _run(run)
     except BaseException:
         terminal.leave()
         raise
+    finally:
+        if guard is not None:
+            guard.dismiss()
 
 
 def _run(run: str | None) -> int:

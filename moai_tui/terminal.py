@@ -59,7 +59,7 @@ def first_frame(size: tuple[int, int], place: str) -> str:
 
 def write_first_frame(place: str) -> None:
     """Show the first picture; until Textual takes over, signals put the terminal back."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
         signal.signal(number, _leave_and_end)
     size = shutil.get_terminal_size()
     _write(first_frame((size.columns, size.lines), place))

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -66,8 +67,8 @@ def left_on(output):
 
 @pytest.mark.parametrize(
     ("how", "code"),
-    [("q", 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=["key", "TERM", "HUP"],
+    [("q", 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
+    ids=["key", "TERM", "HUP", "QUIT"],
 )
 def test_it_is_left_with_the_terminal_as_it_was(tmp_path, how, code):
     process = opened(tmp_path)
@@ -84,6 +85,22 @@ def test_it_is_left_with_the_terminal_as_it_was(tmp_path, how, code):
         assert process.exitstatus == code
         assert left_on(output) == []
         assert "\x1b[?25h" in output[-400:], "the cursor is shown again"
+    finally:
+        process.close(force=True)
+
+
+def test_killed_outright_it_still_leaves_a_usable_terminal(tmp_path):
+    process = opened(tmp_path)
+    try:
+        before = termios.tcgetattr(process.fd)
+        output = read_until(process, "No runs yet")
+        assert termios.tcgetattr(process.fd) != before
+        process.kill(signal.SIGKILL)
+        output += rest(process)
+        process.wait()
+        assert process.signalstatus == signal.SIGKILL
+        assert left_on(output) == []
+        assert output.endswith("\x1b[?25h\x1b[?7h")
     finally:
         process.close(force=True)
 
