@@ -37,11 +37,12 @@ from trainer_core.run.remaining import remaining
 SMOOTHING = 0.9
 """Largest weight of the past in the smoothed loss."""
 
-SMOOTHING_START = 5
-"""After n losses the past weighs n / (n + 5): a short run's line does not lag behind its dots."""
+SMOOTHING_START = 20
+"""After n losses the past weighs n / (n + 20), a twentieth of the steps so far: where the loss
+falls steeply at first, the line does not stand above its dots."""
 
-SMOOTHING_FULL = 45
-"""From this many losses on the past has its largest weight: 45 / (45 + 5)."""
+SMOOTHING_FULL = 180
+"""From this many losses on the past has its largest weight: 180 / (180 + 20)."""
 
 LOSS_BUCKETS = 1024
 """Twice what other curves keep: one zooms into the loss. A redraw takes 1.2 ms at a million steps

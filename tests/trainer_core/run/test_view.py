@@ -147,7 +147,7 @@ def test_a_resumed_run_goes_on_from_its_checkpoint() -> None:
     assert view.loss.last_step == 5
     assert [middle for middle, _ in view.loss.points()] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert view.mean_tokens_per_second is None
-    assert view.smoothed_loss.last_value == pytest.approx((8 * 3.0 + 5 * 1.0) / 13)
+    assert view.smoothed_loss.last_value == pytest.approx((8 * 3.0 + 20 * 1.0) / 28)
 
 
 def test_states_and_what_they_carry() -> None:
