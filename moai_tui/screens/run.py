@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.events import Resize
 from textual.screen import Screen
@@ -17,12 +18,22 @@ from moai_tui.formatting import number_of
 from moai_tui.messages import (
     AcceleratorsRead,
     FollowWanted,
-    ResumeRequested,
     RunUpdated,
-    StopRequested,
 )
-from moai_tui.screens.dialogs import ConfirmDialog
-from moai_tui.screens.run_layout import RUN_CSS, Arrangement, arrange, hints_for, panel_names
+from moai_tui.screens import run_keys
+from moai_tui.screens.overlay_choice import OverlayChoice
+from moai_tui.screens.run_actions import RunActions
+from moai_tui.screens.run_dialogs import CopyDialog
+from moai_tui.screens.run_layout import (
+    LOG,
+    OUTCOME,
+    OVERVIEW,
+    PANELS,
+    RUN_CSS,
+    Arrangement,
+    arrange,
+    panel_names,
+)
 from moai_tui.signals import dashboard
 from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.run.curve_plot import ChartData
@@ -32,47 +43,24 @@ from moai_tui.widgets.run.loss_chart import LossChart
 from moai_tui.widgets.run.metric_panel import MetricPanel
 from moai_tui.widgets.run.panel_tabs import PanelTabs
 from moai_tui.widgets.run.phase_list import PhaseList
-from moai_tui.widgets.run.run_result import RunResult
+from moai_tui.widgets.run.run_result import Copyable, RunResult, all_copyables
 from moai_tui.widgets.run.run_status import RunFacts, RunStatus
 from moai_tui.widgets.run.sample_compare import SampleCompare
-from moai_tui.widgets.run_state import LIVE, RESUMABLE, stop_detail
+from moai_tui.widgets.run.time_shares import TimeShares
+from moai_tui.widgets.run_state import LIVE
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.foreign_text import show_line
 from trainer_core.run.view import RunView
 
-PANELS = 4
-OVERVIEW, PHASES, LOG, OUTCOME = range(PANELS)
+if TYPE_CHECKING:
+    from trainer_core.run.summary import RunSummary
 
 
 class RunScreen(Screen[None]):
     """One run, live or long ended; leaving it never stops the run."""
 
     DEFAULT_CSS = RUN_CSS
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="run.back", tooltip="The run goes on"),
-        Binding("s", "stop", "Stop the run", id="run.stop", tooltip="Saves first; asks before"),
-        Binding("R", "resume", "Resume the run", id="run.resume", tooltip="From its checkpoint"),
-        Binding("l", "log_scale", "Log scale", id="run.log_scale", tooltip="Of the loss"),
-        Binding("1", "panel(0)", "Loss and devices", id="run.loss"),
-        Binding("2", "panel(1)", "Phases and notices", id="run.phases"),
-        Binding("3", "panel(2)", "Log", id="run.log"),
-        Binding("4", "panel(3)", "Samples and result", id="run.outcome"),
-        Binding("tab", "turn_panel(1)", "Next panel", id="run.next"),
-        Binding("shift+tab", "turn_panel(-1)", "Panel before", show=False),
-        Binding("left", "cursor(-1)", "Values at an earlier step", id="run.earlier"),
-        Binding("right", "cursor(1)", "Values at a later step", id="run.later"),
-        Binding("shift+left", "cursor(-10)", "Ten columns earlier", show=False),
-        Binding("shift+right", "cursor(10)", "Ten columns later", show=False),
-        Binding("down,j", "move(1)", "Down in log or result", id="run.down"),
-        Binding("up,k", "move(-1)", "Up in log or result", id="run.up"),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down in log or sample", id="run.page_down"),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up in log or sample", id="run.page_up"),
-        Binding("g,home", "log_end(True)", "Oldest line of the log", show=False),
-        Binding("G,end", "log_end(False)", "Newest line of the log", show=False),
-        Binding("right_square_bracket", "turn_sample(1)", "Next sample", id="run.sample"),
-        Binding("left_square_bracket", "turn_sample(-1)", "Sample before", show=False),
-        Binding("y", "copy", "Copy", id="run.copy", tooltip="Also over SSH"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = run_keys.BINDINGS
 
     def __init__(self, run_id: str, *, clock: Callable[[], float] = time.time) -> None:
         """Make the screen of a run.
@@ -103,6 +91,7 @@ class RunScreen(Screen[None]):
                 yield DevicePanel(id="devices")
         with Horizontal(id="lower"):
             yield PhaseList(id="phases")
+            yield TimeShares(id="time")
             yield LogTail(id="log")
             with Container(id="outcome"):
                 yield RunResult(id="result")
@@ -112,6 +101,8 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Follow the run, and show at once what is known of it."""
         app = dashboard(self)
+        self._actions = RunActions(self, lambda: self.summary, gone=app.go_back)
+        self._overlay = OverlayChoice(self, self.run_id, self._show_all)
         app.run_signal.subscribe(self, self._run_updated)
         app.accelerators_signal.subscribe(self, self._accelerators_read)
         app.clock_signal.subscribe(self, self._clock_ticked)
@@ -130,14 +121,14 @@ class RunScreen(Screen[None]):
         """Use the room there is."""
         self._rearrange()
 
+    @property
+    def summary(self) -> RunSummary | None:
+        """The run as it was last heard of."""
+        return self._newest.summary if self._newest is not None else None
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer stop only for a live run and resume only for one that can go on."""
-        state = self._newest.summary.state if self._newest is not None else None
-        if action == "stop":
-            return state in LIVE
-        if action == "resume":
-            return state in RESUMABLE
-        return True
+        """Offer only what the run, as it stands, can do."""
+        return self._actions.offers(str(parameters[0])) if action == "run" else True
 
     # Facts come in.
 
@@ -184,12 +175,14 @@ class RunScreen(Screen[None]):
         update = self._newest
         facts = self._facts(update)
         self.query_one(RunStatus).show(facts)
-        self.query_one(LossChart).show(chart_data(update.view, update.summary.total_steps))
+        drawn = chart_data(update.view, update.summary.total_steps)
+        self.query_one(LossChart).show(replace(drawn, others=self._overlay.overlays))
         for phases in self.query(PhaseList):
             phases.show(facts)
         self.query_one(MetricPanel).show(facts)
         self.query_one(DevicePanel).show(facts)
         self.query_one(LogTail).show(update.log_lines)
+        self.query_one(TimeShares).show(facts)
         self.query_one(RunResult).show(facts)
         self.query_one(SampleCompare).show(update.view)
 
@@ -212,7 +205,7 @@ class RunScreen(Screen[None]):
         wanted = arrange(
             self.size, opened, ended=self._ended, plotted=plotted, failed=failed, logged=logged
         )
-        self.query_one(KeyLine).show_hints(hints_for(state, opened))
+        self.query_one(KeyLine).show_hints(run_keys.hints_for(state, opened))
         if wanted == self._arrangement:
             return
         self._arrangement = wanted
@@ -244,10 +237,17 @@ class RunScreen(Screen[None]):
         """Open the next panel or the one before."""
         self.action_panel((self._opened + by) % PANELS)
 
-    def action_log_scale(self) -> None:
-        """Switch the scale of the loss."""
+    def action_chart(self, what: str) -> None:
+        """Show the loss in another way: its scale, or fewer or more steps."""
         chart = self.query_one(LossChart)
-        chart.logarithmic = not chart.logarithmic
+        if what == "scale":
+            chart.logarithmic = not chart.logarithmic
+        else:
+            chart.zoom_by({"in": 1, "out": -1, "whole": -chart.zoom}[what])
+
+    def action_overlay(self) -> None:
+        """Draw another run below this one, or take it away again."""
+        self._overlay.toggle()
 
     def action_cursor(self, cells: int) -> None:
         """Move the value cursor of the chart."""
@@ -284,30 +284,23 @@ class RunScreen(Screen[None]):
             app.copy("\n".join(self._newest.log_lines), "the log's last lines")
             return
         if self.query_one("#outcome").display:
-            chosen = self.query_one(RunResult).chosen
-            if chosen is not None:
-                app.copy(chosen.text, chosen.what)
+            self._copy(self.query_one(RunResult).chosen)
             return
         app.copy(f"moai-tui attach {self.run_id}", "the command that opens this run")
 
-    def action_stop(self) -> None:
-        """Ask, then ask the run to save and stop."""
-        question = f"Stop run {show_line(self._run_name, 60)}?"
-        state = self._newest.summary.state if self._newest is not None else None
-        dialog = ConfirmDialog(question, stop_detail(state), yes="stop it")
-        self.app.push_screen(dialog, self._stop_answered)
+    def action_copy_menu(self) -> None:
+        """Offer everything of the run that one would otherwise retype."""
+        if self._newest is not None:
+            items = all_copyables(self._facts(self._newest))
+            self.app.push_screen(CopyDialog(items), self._copy)
 
-    def _stop_answered(self, answer: bool | None) -> None:
-        if answer:
-            self.post_message(StopRequested(self.run_id))
+    def _copy(self, item: Copyable | None) -> None:
+        if item is not None:
+            dashboard(self).copy(item.text, item.what)
 
-    def action_resume(self) -> None:
-        """Let the run go on from its last checkpoint."""
-        self.post_message(ResumeRequested(self.run_id))
-
-    @property
-    def _run_name(self) -> str:
-        return (self._newest.summary.name if self._newest is not None else None) or self.run_id
+    def action_run(self, what: str) -> None:
+        """Do something with the run; what could be lost is asked first."""
+        self._actions.do(what)
 
 
 def chart_data(view: RunView, total_steps: int | None) -> ChartData:

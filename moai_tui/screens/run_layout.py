@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.geometry import Size
 
-from moai_tui.widgets.run_state import LIVE, RESUMABLE
+PANELS = 5
+OVERVIEW, PHASES, LOG, OUTCOME, TIME = range(PANELS)
 
 WIDE = Size(106, 30)
 """From here the chart has the numbers beside it and a second panel below it."""
 
 HUGE = Size(140, 40)
-"""From here phases and log stand side by side."""
+"""From here the log has phases or times beside it."""
 
 RUN_CSS = """
 RunScreen { layout: vertical; }
@@ -24,8 +24,8 @@ RunScreen #numbers { layout: horizontal; height: 9; }
 RunScreen #metrics { width: 1fr; height: 1fr; margin: 0 2 0 0; }
 RunScreen #devices { width: 1fr; height: 1fr; }
 RunScreen #outcome { layout: vertical; height: 1fr; width: 1fr; }
-RunScreen #phases, RunScreen #log { width: 1fr; height: 1fr; }
-RunScreen #phases { max-width: 90; margin: 0 2 0 0; }
+RunScreen #phases, RunScreen #log, RunScreen #time { width: 1fr; height: 1fr; }
+RunScreen #phases, RunScreen #time { max-width: 90; margin: 0 2 0 0; }
 RunScreen #result { height: 7; margin: 0 0 1 0; }
 RunScreen #samples { height: 1fr; }
 RunScreen.-wide #overview { layout: horizontal; height: 3fr; }
@@ -64,7 +64,7 @@ def arrange(
 
     Args:
         size: Cells of the screen.
-        opened: The open panel: 0 loss, 1 phases, 2 log, 3 outcome.
+        opened: The open panel: `OVERVIEW`, `PHASES`, `LOG`, `OUTCOME` or `TIME`.
         ended: Whether the run has no supervisor any more.
         failed: Whether it ended badly; then the cause gets the room of the samples.
         plotted: Whether there is a curve to draw; before it the phases stand in the chart's place.
@@ -72,17 +72,22 @@ def arrange(
     """
     wide = size.width >= WIDE.width and size.height >= WIDE.height
     huge = size.width >= HUGE.width and size.height >= HUGE.height
-    outcome = opened == 3 or (wide and opened == 0 and ended)
-    beside = opened == 0 and not outcome
-    phases = opened == 1 or (huge and opened == 2) or (beside and plotted and (huge or not logged))
-    log = opened == 2 or (huge and opened == 1) or (beside and wide and (logged or not phases))
+    outcome = opened == OUTCOME or (wide and opened == OVERVIEW and ended)
+    beside = opened == OVERVIEW and not outcome
+    phases = opened == PHASES or (huge and opened == LOG) or (beside and plotted and not logged)
+    log = (
+        opened == LOG
+        or (huge and opened in (PHASES, TIME))
+        or (beside and wide and (logged or not phases))
+    )
     shown = {
-        "overview": wide or opened == 0,
-        "lower": wide or opened != 0,
+        "overview": wide or opened == OVERVIEW,
+        "lower": wide or opened != OVERVIEW,
         "chart": plotted,
         "opening": not plotted,
         "phases": phases,
         "log": log,
+        "time": opened == TIME or (beside and huge and plotted and logged),
         "outcome": outcome,
         "result": ended,
         "samples": wide or not failed,
@@ -92,23 +97,4 @@ def arrange(
 
 def panel_names(*, ended: bool) -> tuple[str, ...]:
     """Return the names of the panels, in the order of their digits."""
-    return ("loss", "phases", "log", "result" if ended else "samples")
-
-
-def hints_for(state: str | None, opened: int) -> Sequence[tuple[str, str]]:
-    """Return the keys for the last line, most important first."""
-    hints: list[tuple[str, str]] = []
-    if state in LIVE:
-        hints += [("q", "leave, the run goes on"), ("s", "stop")]
-    elif state in RESUMABLE:
-        hints += [("R", "resume")]
-    elif state == "finished":
-        hints += [("n", "new run")]
-    if opened == 3:
-        hints.append(("[ ]", "prompts"))
-    elif opened == 0:
-        hints.append(("l", "log scale"))
-    hints += [("y", "copy"), ("esc", "back"), ("?", "help")]
-    hints += [("left right", "values")] if opened == 0 else []
-    hints.append(("tab 1-4", "panels"))
-    return hints
+    return ("loss", "phases", "log", "result" if ended else "samples", "time")

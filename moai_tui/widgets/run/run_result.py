@@ -112,6 +112,20 @@ def copyables(facts: RunFacts) -> tuple[Copyable, ...]:
     return tuple(items)
 
 
+def all_copyables(facts: RunFacts) -> tuple[Copyable, ...]:
+    """Return everything of a run one would otherwise retype, whatever its state."""
+    run = facts.summary
+    attach = Copyable("open it", f"moai-tui attach {run.id}", "the command that opens this run")
+    events = f"moai-tui events {run.id} --follow"
+    return (
+        attach,
+        *copyables(facts),
+        Copyable("id", run.id, "the run's id"),
+        Copyable("folder", run.path, "the path of the run folder"),
+        Copyable("events", events, "the command that prints its events"),
+    )
+
+
 def _ending(facts: RunFacts) -> Line:
     run = facts.summary
     pieces: list[Piece] = []

@@ -11,6 +11,7 @@ from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.painted import Painted, cut, spread
 from moai_tui.widgets.run_state import LIVE, state_piece
 from trainer_core.foreign_text import show_line
+from trainer_core.run.remaining import remaining
 from trainer_core.run.summary import RunSummary
 from trainer_core.run.view import RunView
 
@@ -118,14 +119,26 @@ def progress_line(facts: RunFacts, width: int, signs: Glyphs) -> Line:
     right: list[Piece] = [(f" {percent_text(100 * step / total):>4}", "strong")]
     eta = facts.eta_seconds
     if eta is not None:
-        when = clock_text(facts.now + eta, facts.now)
-        right += [("   done about ", "muted"), (when, "strong")]
+        word, when = end_of(facts, eta)
+        right += [(f"   {word} ", "muted"), (when, "strong")]
         right += [(f", in {duration_text(eta)}", "muted")]
     room = width - line_width(left) - line_width(right) - 1
     bar = min(max(room, 0), BAR_WIDTH[1])
     if bar < BAR_WIDTH[0]:
         return (*left, *right)
     return (*left, *progress_bar(step / total, bar, signs, _bar_style(run)), *right)
+
+
+def end_of(facts: RunFacts, eta_seconds: float) -> tuple[str, str]:
+    """Return a word and when it is over: a range where it shows, ("done", "17:36–17:41")."""
+    left = remaining(facts.view)
+    if left is None or left.seconds <= 0:
+        return "done about", clock_text(facts.now + eta_seconds, facts.now)
+    low, high = (
+        clock_text(facts.now + eta_seconds * bound / left.seconds, facts.now)
+        for bound in (left.low_seconds, left.high_seconds)
+    )
+    return ("done about", low) if low == high else ("done", f"{low}–{high}")
 
 
 def _bar_style(run: RunSummary) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.geometry import Size
 
-from moai_tui.screens.run_layout import arrange, hints_for, panel_names
-from moai_tui.widgets.key_line import hint_line
-from tests.moai_tui.widget_app import text_of
+from moai_tui.screens.run_layout import arrange, panel_names
 
 SMALL, WIDE, HUGE = Size(80, 24), Size(120, 40), Size(160, 48)
 
@@ -20,10 +18,18 @@ def shown(size: Size, opened: int, *, ended: bool = False, plotted: bool = True,
 
 @pytest.mark.parametrize(
     ("opened", "panels"),
-    [(0, {"overview"}), (1, {"lower", "phases"}), (2, {"lower", "log"}), (3, {"lower", "outcome"})],
+    [
+        (0, {"overview"}),
+        (1, {"lower", "phases"}),
+        (2, {"lower", "log"}),
+        (3, {"lower", "outcome"}),
+        (4, {"lower", "time"}),
+    ],
 )
 def test_small_screens_show_one_panel(opened: int, panels: set[str]) -> None:
-    assert shown(SMALL, opened) & {"overview", "lower", "phases", "log", "outcome"} == panels
+    assert (
+        shown(SMALL, opened) & {"overview", "lower", "phases", "log", "outcome", "time"} == panels
+    )
 
 
 def test_before_the_first_point_the_phases_take_the_place_of_the_chart() -> None:
@@ -46,8 +52,10 @@ def test_an_empty_log_makes_room_for_the_phases() -> None:
     assert {"log", "phases"} & shown(WIDE, 2, logged=False) == {"log"}
 
 
-def test_large_screens_show_phases_and_log_together() -> None:
-    for opened in range(3):
+def test_large_screens_have_something_beside_the_log() -> None:
+    assert {"time", "log"} <= shown(HUGE, 0)
+    assert {"time", "log"} <= shown(HUGE, 4)
+    for opened in (1, 2):
         assert {"phases", "log"} <= shown(HUGE, opened)
     assert not {"phases", "log"} & shown(HUGE, 3)
 
@@ -60,17 +68,3 @@ def test_a_failure_gets_the_room_of_the_samples_on_a_small_screen() -> None:
 def test_the_last_panel_is_called_result_at_the_end() -> None:
     assert panel_names(ended=False)[3] == "samples"
     assert panel_names(ended=True)[3] == "result"
-
-
-def test_the_key_line_says_that_the_run_goes_on_and_fits_80_columns() -> None:
-    hints = hints_for("running", 0)
-    assert hints[0] == ("q", "leave, the run goes on")
-    line = text_of([hint_line(hints, 78)])
-    for key in ("s stop", "l log scale", "y copy", "esc back", "? help"):
-        assert key in line
-
-
-def test_resume_is_offered_where_it_works() -> None:
-    assert ("R", "resume") in hints_for("lost", 3)
-    assert ("R", "resume") not in hints_for("finished", 3)
-    assert ("s", "stop") not in hints_for("finished", 3)

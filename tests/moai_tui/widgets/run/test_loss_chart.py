@@ -145,4 +145,4 @@ def test_an_earlier_run_is_named_and_read_out() -> None:
     widget.show(replace(data, others=(Overlay("first", earlier.smoothed_loss),)))
     assert "b first" in text_of(widget.build(90, 16)).split("\n")[0]
     widget.set_reactive(LossChart.cursor_step, 100)
-    assert "  b 3.1" in text_of(widget.build(100, 16)).split("\n")[0]
+    assert "  b 3.09" in text_of(widget.build(100, 16)).split("\n")[0]

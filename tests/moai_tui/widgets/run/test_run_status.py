@@ -10,6 +10,7 @@ from moai_tui.widgets.painted import in_ascii
 from moai_tui.widgets.run.run_status import RunFacts, RunStatus, progress_bar
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import styles_of, text_of
+from trainer_core.run.curve import Curve
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def test_a_running_run() -> None:
     assert state.startswith("● running   tiny · python-stdlib · full · Small.24GB")
     assert state.endswith("elapsed 1m 59s")
     assert progress.startswith("step 250/600 ━━━━")
-    assert "42%   done about 12:04, in 2m 30s" in progress
+    assert "42%   done about 12:04, in 2m 32s" in progress
     assert "falling curve" in message
 
 
@@ -44,7 +45,18 @@ def test_time_goes_on_between_two_updates() -> None:
     facts = facts_of(scripted_run.updated(story), story.now + 10, story.now)
     state, progress, _ = rows(facts)
     assert state.endswith("elapsed 2m 09s")
-    assert progress.endswith("done about 12:04, in 2m 20s")
+    assert progress.endswith("done about 12:04, in 2m 22s")
+
+
+def test_an_end_that_is_not_sure_is_a_range() -> None:
+    story = scripted_run.training(250)
+    view = story.view()
+    view.step_seconds = Curve()
+    for step in range(2, 251):
+        view.step_seconds.append(step, 0.2 if step % 2 else 0.9)
+    update = scripted_run.updated(story)
+    facts = RunFacts(view, update.summary, (), story.now, story.now)
+    assert "42%   done 12:03–12:07, in 2m 32s" in rows(facts)[1]
 
 
 def test_time_stands_still_when_the_run_does() -> None:
