@@ -6,6 +6,7 @@ cached, it is asked of the kernel each time.
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -44,8 +45,11 @@ def read_view(directory: RunDirectory) -> RunView:
 def summarize(directory: RunDirectory, view: RunView | None = None) -> RunSummary:
     """Return the run's state and numbers, from its events and the kernel's word on its life."""
     view = read_view(directory) if view is None else view
-    alive = liveness(directory) == "alive"
-    summary = with_numbers(base_summary(directory), view, alive=alive)
+    base = base_summary(directory)
+    # The clock of another host may stand elsewhere; its own events tell how long it has run.
+    here = base.host in (None, socket.gethostname())
+    ticking = here and liveness(directory) == "alive"
+    summary = with_numbers(base, view, alive=ticking)
     cached = read_cached(directory)
     stalled = cached.stalled if cached and cached.attempt == summary.attempt else None
     return settled(directory, msgspec.structs.replace(summary, stalled=stalled))

@@ -204,3 +204,19 @@ def test_elapsed_time_stands_still_when_the_run_does(new_run: NewRun) -> None:
     assert view.first_time is not None
     assert view.last_time is not None
     assert with_numbers(base, view, alive=False).elapsed_seconds == view.last_time - view.first_time
+
+
+def test_the_clock_of_another_host_does_not_count(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run seen through a shared folder: its own events say how long it has run."""
+    run = new_run()
+    write(run, "events.jsonl", started(), Step(step=1, epoch=0.1, train_loss=1.0, learning_rate=1))
+    view = read_view(run)
+    assert view.first_time is not None
+    assert view.last_time is not None
+    lock = RunLock(run.lock_path)
+    lock.acquire(msgspec.structs.replace(own_identity(0.0), host="gpu07"))
+    monkeypatch.setattr(time, "time", lambda: 1e10)
+    assert summarize(run).elapsed_seconds == view.last_time - view.first_time
+    lock.release()
