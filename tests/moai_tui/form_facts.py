@@ -46,7 +46,10 @@ SMALL = SizeVerdict(
     size="Small.16GB", devices=1, verdict="fits", plan=PLAN, why="Uses 8 % of the memory."
 )
 VERDICT = Verdict(
-    sizes=(SMALL,), choice=SMALL, reason="One device is the only size this machine can form."
+    sizes=(SMALL,),
+    choice=SMALL,
+    reason="One device is the only size this machine can form.",
+    memory_bytes=16 * 2**30,
 )
 REASONS = (
     ("sequence_length", "short rows: 256 holds 99 % of them"),

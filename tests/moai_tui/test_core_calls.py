@@ -49,7 +49,7 @@ def test_a_verdict_comes_with_defaults_and_reasons(facts):
 
 def test_the_reason_of_a_chosen_default_is_that_of_this_draft(facts):
     reasons = dict(core_calls.plan_answer(RunConfig(), facts.cpu, None).reasons)
-    assert reasons["sequence_length"] == "holds nearly every row of the built-in data"
+    assert reasons["sequence_length"] == "four of five built-in rows fit"
     assert reasons["checkpoint.every_steps"].startswith("at the end"), "not chosen: in general"
 
 

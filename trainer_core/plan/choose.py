@@ -40,6 +40,7 @@ def make_verdict(workload: Workload, hardware: Hardware, size_devices: int | Non
             choice=None,
             reason=_no_size(verdicts),
             notes=notes,
+            memory_bytes=hardware.memory_bytes,
         )
     plans = judged[choice.devices][1]
     runner_up = _runner_up(choice, plans, hardware)
@@ -50,6 +51,7 @@ def make_verdict(workload: Workload, hardware: Hardware, size_devices: int | Non
         runner_up=runner_up,
         runner_up_cost=runner_up_cost(choice, runner_up),
         notes=notes,
+        memory_bytes=hardware.memory_bytes,
     )
 
 

@@ -174,3 +174,5 @@ class Verdict:
     runner_up: SizeVerdict | None = None
     runner_up_cost: str = ""
     notes: tuple[str, ...] = field(default=())
+    memory_bytes: int | None = None
+    """Usable on one device: what peaks are held against."""

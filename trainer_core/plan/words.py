@@ -8,10 +8,11 @@ _GIB = 2**30
 
 
 def gib(size_bytes: float) -> str:
-    """Return a size as people read it: `21.4 GiB`, `640 MiB`."""
+    """Return a size as screens and tables show it: `21.4 GiB`, `227 GiB`, `640 MiB`."""
     if size_bytes < 0.95 * _GIB:
         return f"{size_bytes / 2**20:.0f} MiB"
-    return f"{size_bytes / _GIB:.1f} GiB"
+    size = size_bytes / _GIB
+    return f"{size:.1f} GiB" if size < 99.95 else f"{size:.0f} GiB"
 
 
 def in_words(plan: Plan) -> str:

@@ -38,9 +38,6 @@ CARD_LENGTH = 1024
 """Tokens of a packed row; the platform's tutorials use 1024."""
 
 CPU_LENGTH_MOST = 1024
-ROWS_HELD = 0.9
-"""Share of the rows that shall fit, on a CPU: a longer one costs it much for few of them."""
-
 CPU_BATCH = 8
 CARD_BATCH = 32
 LORA_BATCH = 16
@@ -237,33 +234,30 @@ def choose_length(
         report: Of the dataset, for any length: where rows are longer, so is the default.
     """
     if config.model == BUILT_IN_MODEL:
-        wanted, reason = TINY_LENGTH, "holds nearly every row of the built-in data"
+        wanted, reason = TINY_LENGTH, "four of five built-in rows fit"
     elif kind == "cpu":
         wanted, reason = CPU_LENGTH, "long enough for most rows, short enough for a CPU"
     else:
         wanted, reason = CARD_LENGTH, "the length of the platform's tutorials"
-    longest = report.longest_row_tokens if report else None
-    needed = _length_of_most(report) if report and kind == "cpu" else 0
+    left_out, most = (0.1, CPU_LENGTH_MOST) if kind == "cpu" else (0.01, 4 * CARD_LENGTH)
+    needed = min(_length_of_most(report, 1 - left_out), most) if report else 0
     if wanted < needed and not _built_in(config) and not config.data.truncate:
-        wanted, reason = min(needed, CPU_LENGTH_MOST), "most rows of this data are longer than less"
-    if longest is not None and longest > wanted and kind != "cpu":
-        room = min(2 ** math.ceil(math.log2(longest)), 4 * CARD_LENGTH)
-        if room > wanted:
-            wanted, reason = room, f"the longest row has {longest} tokens"
+        reason = f"more than {left_out:.0%} of the rows are longer than {wanted} tokens"
+        wanted = needed
     if wanted > shape.context:
         return shape.context, "the model takes no more"
     return wanted, reason
 
 
-def _length_of_most(report: DataReport) -> int:
-    """Return the length, a power of two, that holds nearly all rows; 0 where it does not matter."""
+def _length_of_most(report: DataReport, share: float) -> int:
+    """Return the length, a power of two, that holds a share of the rows; 0 where none matters."""
     if report.format == "text":
         return 0  # what does not fit goes on in the next row
     rows = sum(count for _, count in report.length_histogram)
     held = 0
     for bound, count in report.length_histogram:
         held += count
-        if held >= ROWS_HELD * rows:
+        if held >= share * rows:
             return bound
     return 0
 

@@ -40,9 +40,25 @@ def verdict_lines(state: FormState, width: int, height: int) -> list[Line]:
         lines.append((("ctrl+g", "key"), (f" set {mend[0]} to {mend[1]}, which fits", "")))
     if choice is None or choice.plan is None:
         return lines or wrapped(verdict.reason, width, "bad", "✗ ")
-    roomy = height >= ROOMY_LINES
-    plan, total = choice.plan, device_memory_bytes(state)
-    lines += [_peak(choice, plan, total), _bar(choice, plan, total, width)]
+    facts = (verdict, choice, choice.plan, state.notes)
+    whole = lines + _plan_lines(*facts, width, roomy=True)
+    if height < ROOMY_LINES or len(whole) > height:
+        whole = lines + _plan_lines(*facts, width, roomy=False)
+    return whole if len(whole) <= height else _ending_in_dots(whole[:height], width)
+
+
+def _plan_lines(
+    verdict: Verdict,
+    choice: SizeVerdict,
+    plan: Plan,
+    notes: Sequence[str],
+    width: int,
+    *,
+    roomy: bool,
+) -> list[Line]:
+    """Return the plan, its memory as a list with bars or in a line, why, and the notes."""
+    total = verdict.memory_bytes
+    lines = [_peak(choice, plan, total), _bar(choice, plan, total, width)]
     blank: list[Line] = [()] if roomy else []
     lines += [*blank, _speed(plan)]
     lines += wrapped(plan.line, width)
@@ -54,9 +70,9 @@ def verdict_lines(state: FormState, width: int, height: int) -> list[Line]:
     if verdict.runner_up is not None:
         cost = f": {verdict.runner_up_cost}" if verdict.runner_up_cost else ""
         lines += wrapped(f"next best {verdict.runner_up.size}{cost}", width, "muted")
-    for note in (*verdict.notes, *state.notes):
+    for note in (*verdict.notes, *notes):
         lines += wrapped(note, width, "warn", "! ")
-    return lines if len(lines) <= height else _ending_in_dots(lines[:height], width)
+    return lines
 
 
 def _ending_in_dots(lines: list[Line], width: int) -> list[Line]:
@@ -73,12 +89,6 @@ def mend_of(verdict: Verdict | None) -> tuple[str, str] | None:
     """Return field and text of the change that would fit, where the size does not."""
     choice = verdict.choice if verdict is not None else None
     return choice.mend if choice is not None and choice.verdict == "no" else None
-
-
-def device_memory_bytes(state: FormState) -> int | None:
-    """Return the memory of the smallest permitted device, None where it is not known."""
-    known = [d.total_memory_bytes for d in state.devices if d.permitted and d.total_memory_bytes]
-    return min(known, default=None)
 
 
 def _peak(choice: SizeVerdict, plan: Plan, total: int | None) -> Line:

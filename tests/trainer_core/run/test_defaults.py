@@ -111,13 +111,16 @@ def test_a_card_gets_longer_rows_and_larger_batches() -> None:
     assert resolve(lora, _shape("cerebras-gpt-1.3b"), CARD).config.global_batch_size == 16
 
 
-def test_rows_grow_to_the_longest_but_not_beyond_the_context() -> None:
+def test_rows_of_a_card_grow_to_nearly_the_longest_but_not_beyond_the_context() -> None:
     config = RunConfig(model="x", dataset="rows.jsonl")
-    long = _report(longest_row_tokens=1500)
+    lengths = ((1024, 90), (2048, 10))
+    long = _report(format="instruction", length_histogram=lengths)
     assert resolve(config, _shape("cerebras-gpt-1.3b"), CARD, long).config.sequence_length == 2048
-    longer = _report(longest_row_tokens=50_000)
+    longer = _report(format="instruction", length_histogram=((65536, 10),))
     assert resolve(config, _shape("cerebras-gpt-1.3b"), CARD, longer).config.sequence_length == 2048
     assert resolve(config, _shape("llama-3.2-1b"), CARD, longer).config.sequence_length == 4096
+    one = _report(format="instruction", length_histogram=((1024, 999), (2**22, 1)))
+    assert resolve(config, _shape("llama-3.2-1b"), CARD, one).config.sequence_length == 1024
 
 
 def test_a_cpu_takes_the_length_that_holds_most_rows() -> None:

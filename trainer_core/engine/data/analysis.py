@@ -12,24 +12,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import msgspec
-import numpy as np
 
 from trainer_core.engine.data.checked import CheckedRow, Tally, checked_rows, detect_layout
+from trainer_core.engine.data.counting import Counted, count_tokens, with_tokens
 from trainer_core.engine.data.detect import Layout
-from trainer_core.engine.data.encoder import EncodedRow, TextEncoder
+from trainer_core.engine.data.encoder import TextEncoder
 from trainer_core.engine.data.fitting import fitting_length
 from trainer_core.engine.data.hub_download import OnBytes
 from trainer_core.engine.data.lengths import LengthPolicy
-from trainer_core.engine.data.pack import plan_rows
 from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.data.read import Opened, open_source
 from trainer_core.engine.data.render import choose_prompt_format
 from trainer_core.engine.data.source import find_source
 from trainer_core.engine.data.tokenise import (
-    BATCH_ROWS,
     SPLIT_CODES,
     Documents,
-    note_documents,
     split_documents,
 )
 from trainer_core.engine.data.tokenizer import load_encoder
@@ -40,23 +37,8 @@ from trainer_core.run.data_report import DataReport, RenderedRow, RowError
 CHECKED_BYTES = 64 * 2**20
 """Files up to this size are checked whole; of more, `SAMPLED_ROWS` rows."""
 SAMPLED_ROWS = 20_000
-COUNTED_CHARACTERS = 4_000_000
-"""Text that is tokenised for the counts: about two seconds of one core."""
 ROWS_SHOWN = 3
 _SHOWN_CHARACTERS = 4000
-_HISTOGRAM_START = 32
-
-
-@dataclass(kw_only=True, slots=True)
-class _Counted:
-    """What counting tokens found."""
-
-    documents: Documents = field(default_factory=Documents)
-    row_lengths: list[int] = field(default_factory=list)
-    row_counted: list[int] = field(default_factory=list)
-    text_bytes: int = 0
-    rows: int = 0
-    """Rows that were tokenised."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -113,14 +95,14 @@ def _report_at(config: RunConfig, opened: Opened, length: int) -> DataReport:
         split_text=layout.format == "text",
         truncate=config.data.truncate,
     )
-    seen, counted = _Seen(), _Counted()
+    seen, counted = _Seen(), Counted()
     rows: Iterable[CheckedRow] = checked_rows(opened, layout, prompt, seen.tally)
     rows = _noted(islice(rows, SAMPLED_ROWS) if huge else rows, seen)
     if encoder is None:
         for _ in rows:
             pass
     else:
-        _count(rows, encoder, policy, counted)
+        counted = count_tokens(rows, encoder, policy)
     seen.whole = _rows_in_all(opened, seen) if huge else None
     report = _report(config, layout, prompt, (seen, counted, policy))
     if problem is not None:
@@ -194,38 +176,6 @@ def _noted(rows: Iterable[CheckedRow], seen: _Seen) -> Iterator[CheckedRow]:
         yield row
 
 
-def _count(
-    rows: Iterable[CheckedRow], encoder: TextEncoder, policy: LengthPolicy, counted: _Counted
-) -> None:
-    """Tokenise rows until enough text is counted; go on through the others uncounted."""
-    batch: list[CheckedRow] = []
-    characters = 0
-    for row in rows:
-        if characters >= COUNTED_CHARACTERS:
-            continue
-        batch.append(row)
-        characters += sum(len(piece.text) for piece in row.rendered.pieces)
-        if len(batch) == BATCH_ROWS or characters >= COUNTED_CHARACTERS:
-            _count_batch(batch, encoder, policy, counted)
-            batch = []
-    if batch:
-        _count_batch(batch, encoder, policy, counted)
-
-
-def _count_batch(
-    batch: list[CheckedRow], encoder: TextEncoder, policy: LengthPolicy, counted: _Counted
-) -> None:
-    encoded: list[EncodedRow] = encoder.encode([row.rendered for row in batch])
-    for row, ids in zip(batch, encoded, strict=True):
-        counted.row_lengths.append(len(ids.tokens))
-        counted.row_counted.append(int(ids.counted[1:].sum()))
-        counted.text_bytes += sum(len(piece.text.encode()) for piece in row.rendered.pieces)
-        split = SPLIT_CODES[row.record.split]
-        for _ in note_documents(row, ids, policy, split, counted.documents):
-            pass
-    counted.rows += len(batch)
-
-
 def _rows_in_all(opened: Opened, seen: _Seen) -> int:
     """Return how many rows a source has of which only the first were read."""
     if opened.row_count is not None:
@@ -238,13 +188,14 @@ def _report(
     config: RunConfig,
     layout: Layout,
     prompt: PromptFormat,
-    found: tuple[_Seen, _Counted, LengthPolicy],
+    found: tuple[_Seen, Counted, LengthPolicy],
 ) -> DataReport:
     seen, counted, policy = found
     tally, whole = seen.tally, seen.whole
     share = (whole or tally.records) / max(tally.records, 1)
-    lost = 0 if config.data.truncate else policy.too_long
-    scaled_lost = lost * seen.rows / max(counted.rows, 1)
+    lost = 0 if config.data.truncate else policy.too_long - counted.long_lost
+    scaled_lost = lost * counted.scale(seen.rows, 1.0)
+    scaled_lost += 0 if config.data.truncate else counted.long_lost
     usable = round((seen.rows - scaled_lost - policy.uncounted) * share)
     skipped = tally.error_count if config.skip_bad_rows else 0
     dropped = round((tally.empty + skipped + scaled_lost + policy.uncounted) * share)
@@ -269,46 +220,7 @@ def _report(
         return msgspec.structs.replace(
             report, train_rows=round(train * share), eval_rows=round(held_out * share)
         )
-    scale = share * seen.rows / counted.rows
-    return _with_tokens(report, config, counted, policy, scale)
-
-
-def _with_tokens(
-    report: DataReport,
-    config: RunConfig,
-    counted: _Counted,
-    policy: LengthPolicy,
-    scale: float,
-) -> DataReport:
-    """Add what is counted in tokens, scaled up where only a part was counted."""
-    documents = counted.documents
-    masks = split_documents(documents, config.data, separate=bool(config.eval_dataset))
-    lengths = np.frombuffer(documents.lengths, dtype=np.int64)
-    trained = lengths[masks["train"]]
-    trained_counted = np.frombuffer(documents.counted, dtype=np.int64)[masks["train"]]
-    packed = len(plan_rows(trained, policy.sequence_length, packing=config.data.packing))
-    held_out = round(int(masks["eval"].sum()) * scale)
-    all_tokens = sum(counted.row_lengths)
-    shown = tuple(
-        msgspec.structs.replace(row, tokens=size, counted_tokens=part)
-        for row, size, part in zip(
-            report.rendered, counted.row_lengths, counted.row_counted, strict=False
-        )
-    )
-    return msgspec.structs.replace(
-        report,
-        rendered=shown,
-        train_rows=round(len(trained) * scale),
-        eval_rows=min(held_out, config.data.eval_rows_max),
-        tokens=round(int(trained.sum()) * scale),
-        counted_tokens=round(int(trained_counted.sum()) * scale),
-        sequences=round(packed * scale),
-        mean_tokens_per_row=all_tokens / counted.rows,
-        longest_row_tokens=policy.longest,
-        too_long=round(policy.too_long * scale),
-        length_histogram=_histogram(counted.row_lengths, scale),
-        bytes_per_token=counted.text_bytes / max(all_tokens, 1),
-    )
+    return with_tokens(report, config, counted, policy, rows=seen.rows, share=share)
 
 
 def _with_eval_dataset(report: DataReport, config: RunConfig, prompt: PromptFormat) -> DataReport:
@@ -343,18 +255,3 @@ def _rendered(row: CheckedRow, end_token: str) -> RenderedRow:
     if len(answer) > _SHOWN_CHARACTERS:
         answer = answer[:_SHOWN_CHARACTERS] + "…"
     return RenderedRow(prompt=before, answer=answer)
-
-
-def _histogram(lengths: list[int], scale: float) -> tuple[tuple[int, int], ...]:
-    """Return (upper bound in tokens, rows), bounds doubling up to the longest row."""
-    bounds, bound = [], _HISTOGRAM_START
-    while True:
-        bounds.append(bound)
-        if bound >= max(lengths):
-            break
-        bound *= 2
-    places = np.searchsorted(np.asarray(bounds), np.asarray(lengths))
-    rows = np.bincount(places, minlength=len(bounds))
-    return tuple(
-        (bound, round(int(count) * scale)) for bound, count in zip(bounds, rows, strict=True)
-    )

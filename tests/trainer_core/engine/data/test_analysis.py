@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trainer_core.engine.data import analysis
+from trainer_core.engine.data import analysis, counting
 from trainer_core.engine.data.analysis import data_report, unusable
 from trainer_core.engine.data.pack import plan_rows
 from trainer_core.engine.data.prepared import prepare
@@ -111,7 +111,7 @@ def test_much_text_is_counted_in_part(
 ) -> None:
     path = write_rows(pairs)
     whole = data_report(config(path))
-    monkeypatch.setattr(analysis, "COUNTED_CHARACTERS", 1000)
+    monkeypatch.setattr(counting, "COUNTED_CHARACTERS", 1000)
     part = data_report(config(path))
     assert part.estimated
     assert (part.rows, part.error_count) == (40, 0)

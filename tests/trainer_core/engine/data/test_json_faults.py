@@ -29,7 +29,8 @@ FAULTS = {
     '{"a":"x\ty"}': "a line break or another control character stands in a text; "
     r"write it as \n, \t or \u00…",
     '{"a":': "it ends too early; write the rest of it",
-    '{"a": a very long sentence': "no value begins with a very long sen…; put texts in double quotes",
+    '{"a": a very long sentence': "no value begins with a very long sen…; "
+    "put texts in double quotes",
 }
 
 
