@@ -159,6 +159,9 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """Relative to the run folder."""
     bytes: int
     seconds: float
+    """From the copy at the step to the checkpoint that stands."""
+    waited_seconds: float = 0.0
+    """What training waited of them; the rest was written beside it."""
 
 
 class ModelSaved(Event, frozen=True, kw_only=True, tag="model_saved"):
@@ -176,6 +179,15 @@ class Notice(Event, frozen=True, kw_only=True, tag="notice"):
     level: Literal["info", "warning", "error"]
     text: str
     fix: str | None = None
+
+
+class Held(Event, frozen=True, kw_only=True, tag="held"):
+    """Rank 0 holds still until something outside changes; without a reason it goes on."""
+
+    reason: str | None = None
+    needed_bytes: int | None = None
+    """What the disk must have free for the run to go on."""
+    free_bytes: int | None = None
 
 
 class TrainingEnded(Event, frozen=True, kw_only=True, tag="training_ended"):
@@ -245,6 +257,7 @@ AnyEvent = (
     | CheckpointSaved
     | ModelSaved
     | Notice
+    | Held
     | TrainingEnded
     | Queued
     | StateChanged
