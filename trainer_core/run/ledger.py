@@ -8,8 +8,9 @@ import time
 import msgspec
 
 from trainer_core.run.directory import RunDirectory
-from trainer_core.run.event_log import EventReader, EventWriter, last_row
+from trainer_core.run.event_log import EventWriter, last_row
 from trainer_core.run.events import AnyEvent, Event, Queued, Restarted, StateChanged
+from trainer_core.run.history import RunHistory
 from trainer_core.run.summarize import base_summary, with_numbers, write_cached
 from trainer_core.run.summary import Stalled
 from trainer_core.run.view import RunView
@@ -27,10 +28,10 @@ class Ledger:
         self._events = EventWriter(
             directory.supervisor_events_path, last.attempt + 1 if last else 1
         )
-        self._reader = EventReader(directory.path)
+        self._history = RunHistory(directory.path)
         self._base = base_summary(directory)
         self._cached_at = 0.0
-        self.view = RunView()
+        self.view: RunView = self._history.view
         self.stalled: Stalled | None = None
         """Shown beside the state."""
 
@@ -83,10 +84,11 @@ class Ledger:
 
     def follow(self) -> list[AnyEvent]:
         """Read what was written since the last call, by rank 0 or by ourselves."""
-        events = self._reader.read_new()
-        for event in events:
-            self.view.apply(event)
-        return events
+        return self._history.read(None)
+
+    def catch_up(self) -> None:
+        """Read everything that earlier attempts wrote; nothing is asked of it."""
+        self._history.catch_up()
 
     def cache(self, *, force: bool = False) -> None:
         """Bring `state.json` up to date, at most once a second unless forced."""
@@ -98,6 +100,7 @@ class Ledger:
                 summary, stalled=self.stalled, host=socket.gethostname()
             )
             write_cached(self._directory, summary)
+            self._history.save_index()
 
     def close(self) -> None:
         """Write everything out; nothing may be told afterwards."""

@@ -16,6 +16,7 @@ import trainer_core
 from trainer_core.errors import UserError
 from trainer_core.run.directory import RunDirectory, read_exit
 from trainer_core.run.identity import boot_id, lock_holder, lock_is_held
+from trainer_core.run.session import unit_environment, unit_prefix
 
 START_SECONDS = 60.0
 """A supervisor reports in 0.2 s; a host under heavy load may need this much."""
@@ -59,6 +60,9 @@ def core_environment() -> dict[str, str]:
 def start_run(directory: RunDirectory, *, other_devices: bool = False) -> None:
     """Start the supervisor in a session of its own; return once it holds the run's lock.
 
+    Where a log-out ends everything of a session, it is started in a user unit instead; where that
+    cannot be had it is started all the same, and its events say what a log-out would do.
+
     Args:
         directory: The run.
         other_devices: Whether the user asked to go on with another kind of device than before.
@@ -66,24 +70,34 @@ def start_run(directory: RunDirectory, *, other_devices: bool = False) -> None:
     Raises:
         UserError: If it could not start; the sentence is the supervisor's own.
     """
+    options = ["--other-devices"] if other_devices else []
+    unit = unit_prefix(directory.id)
+    report = _start(directory, options, unit) if unit else b""
+    report = report or _start(directory, options, [])
+    if report != STARTED:
+        reason = report.decode("utf-8", "replace").strip()
+        raise UserError(reason or f"The run cannot start; see {directory.logs_path}/supervisor.log")
+
+
+def _start(directory: RunDirectory, options: list[str], prefix: list[str]) -> bytes:
+    """Start it once; returns what it reports, nothing where it never came so far."""
     read_end, write_end = os.pipe()
     log = os.open(
         directory.logs_path / "supervisor.log",
         os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
         0o600,
     )
-    command = core_command("supervise", str(directory.path), "--report", str(write_end))
-    command += ["--other-devices"] if other_devices else []
+    command = core_command("supervise", str(directory.path), "--report", str(write_end), *options)
     try:
         process = subprocess.Popen(
-            command,
+            [*prefix, *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=(write_end,),
             start_new_session=True,
             cwd="/",
-            env=core_environment(),
+            env={**core_environment(), **(unit_environment() if prefix else {})},
         )
     except OSError as error:
         os.close(read_end)
@@ -96,9 +110,7 @@ def start_run(directory: RunDirectory, *, other_devices: bool = False) -> None:
     finally:
         os.close(read_end)
     process.wait()  # the first of two forks ends at once: the supervisor is nobody's child
-    if report != STARTED:
-        reason = report.decode("utf-8", "replace").strip()
-        raise UserError(reason or f"The run cannot start; see {directory.logs_path}/supervisor.log")
+    return report
 
 
 def liveness(directory: RunDirectory) -> Liveness:

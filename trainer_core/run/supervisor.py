@@ -24,6 +24,7 @@ from trainer_core.run.device_wait import DeviceWait, HeldDevices, require_same_k
 from trainer_core.run.directory import ExitRecord, RunDirectory, write_config, write_exit
 from trainer_core.run.events import (
     AnyEvent,
+    Held,
     Notice,
     Phase,
     RankDied,
@@ -39,12 +40,11 @@ from trainer_core.run.process import STARTED
 from trainer_core.run.ranks import RankGroup, kill_leftovers
 from trainer_core.run.request_desk import RequestDesk
 from trainer_core.run.restarts import Restarts
+from trainer_core.run.session import own_danger
 from trainer_core.run.stall import StallWatch
 from trainer_core.run.time_limit import Deadline, deadline
 
 TICK_SECONDS = 0.2
-CACHE_SECONDS = 1.0
-"""How old `state.json` may be while the run lives."""
 QUEUE_SECONDS = 2.0
 """Between two looks for idle devices."""
 SILENT_STOP_SECONDS = 5.0
@@ -146,8 +146,11 @@ class Supervisor:
         if self._member is not None:
             self._wait = GivenWait(self._member, self.directory.id)
         self._ledger.change("starting")
+        danger = own_danger()
+        if danger is not None:
+            self._ledger.tell(Notice(level="warning", text=f"{danger.text}.", fix=danger.fix))
         if self._ledger.attempt > 1:
-            self._follow()
+            self._ledger.catch_up()
             self._ledger.say_restarted()
         sync_folder(self.directory.path)
 
@@ -301,6 +304,10 @@ class Supervisor:
         events = self._ledger.follow()
         if self._ledger.view.state == "starting" and any(map(self._is_sign_of_work, events)):
             self._ledger.change("running")
+        for event in events:
+            current = event.attempt == self._ledger.attempt and not self._desk.ending
+            if isinstance(event, Held) and current:
+                self._ledger.change("paused" if event.reason else "running", event.reason)
 
     def _is_sign_of_work(self, event: AnyEvent) -> bool:
         return isinstance(event, Phase | RunStarted) and event.attempt == self._ledger.attempt
