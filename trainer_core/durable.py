@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 CHUNK_BYTES = 8 * 2**20
@@ -73,10 +74,18 @@ def publish_folder(aside: Path, final: Path) -> None:
         shutil.rmtree(trash, ignore_errors=True)
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file, read in pieces."""
+def sha256_of(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
+    """Return the hexadecimal SHA-256 of a file that is no link, read in pieces.
+
+    Args:
+        path: What is read.
+        on_bytes: Told after each piece how many bytes it had.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with open(handle, "rb", buffering=0) as file:
         while piece := file.read(CHUNK_BYTES):
             digest.update(piece)
+            if on_bytes is not None:
+                on_bytes(len(piece))
     return digest.hexdigest()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 COMPILE_PREFIX = "_orig_mod."
@@ -55,30 +54,6 @@ def gather_weights(model: nn.Module, rank: int) -> dict[str, Tensor]:
             if name in kept:
                 weights[name.replace(COMPILE_PREFIX, "")] = buffer.detach().cpu().contiguous()
     return weights
-
-
-def gather_optimizer(
-    model: nn.Module, optimizer: torch.optim.Optimizer, rank: int
-) -> dict[str, Tensor]:
-    """Return `<parameter name>|<state name>` → whole CPU tensor on rank 0, else an empty dict."""
-    states: dict[str, Tensor] = {}
-    for name, parameter in named_weights(model):
-        for key, value in sorted(optimizer.state.get(parameter, {}).items()):
-            full = whole(value) if isinstance(value, Tensor) else torch.tensor(value)
-            if rank == 0:
-                states[f"{name}|{key}"] = full.cpu().contiguous()
-    return states
-
-
-def place_like(full: Tensor, target: Tensor) -> Tensor:
-    """Return `full` sharded, typed and placed as `target` is; every rank holds `full`."""
-    full = full.to(device=target.device, dtype=target.dtype)
-    if not is_sharded(target):
-        return full
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    sharded = cast(DTensor, target)
-    return distribute_tensor(full, sharded.device_mesh, sharded.placements, src_data_rank=None)
 
 
 def own_rows(tensor: Tensor) -> slice:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import secrets
 import shutil
 import sys
@@ -18,6 +20,7 @@ from trainer_core.durable import publish_folder
 from trainer_core.engine.checkpoint import write_model_files
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.distributed import all_agree
+from trainer_core.engine.four_bits import plain_weights
 from trainer_core.engine.gather import gather_weights, plain_module
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
@@ -98,10 +101,19 @@ def save_model_folder(
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         except Exception as error:  # every rank must learn of it before it is raised
             shutil.rmtree(aside, ignore_errors=True)
-            problem = error
+            problem = _of_the_disk(error) or error
     if not all_agree(problem is None):
         raise problem or OSError(f"rank 0 could not write {folder}")
     return size
+
+
+def _of_the_disk(error: Exception) -> OSError | None:
+    """Return what the system said, where safetensors only quotes it."""
+    quoted = re.search(r"os error (\d+)", str(error))
+    if isinstance(error, OSError) or quoted is None:
+        return None
+    number = int(quoted[1])
+    return OSError(number, os.strerror(number))
 
 
 def merged(model: nn.Module, weights: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -109,7 +121,7 @@ def merged(model: nn.Module, weights: dict[str, Tensor]) -> tuple[nn.Module, dic
 
     Args:
         model: A PEFT model; its structure names the adapters, its tensors are not changed.
-        weights: Whole tensors by name, from `gather_weights`.
+        weights: Whole tensors by name, from `gather_weights`; 4-bit ones become numbers again.
 
     Returns:
         The base model (for its configuration) and its weights by its own names.
@@ -119,6 +131,7 @@ def merged(model: nn.Module, weights: dict[str, Tensor]) -> tuple[nn.Module, dic
     base = cast(Any, model).get_base_model()
     folded: dict[str, Tensor] = {}
     prefix = "base_model.model."
+    weights = plain_weights(model, weights)
     for name, tensor in weights.items():
         if ".lora_" in name:
             continue
@@ -129,7 +142,8 @@ def merged(model: nn.Module, weights: dict[str, Tensor]) -> tuple[nn.Module, dic
         if stem != name and down is not None and up is not None:
             layer = cast(Any, model).get_submodule(stem)
             change = layer.scaling["default"] * (up.float() @ down.float())
-            change = change.T if getattr(layer, "fan_in_fan_out", False) else change
+            turned = getattr(layer.base_layer, "turned", getattr(layer, "fan_in_fan_out", False))
+            change = change.T if turned else change
             tensor = (tensor.float() + change).to(tensor.dtype)  # noqa: PLW2901
         folded[plain] = tensor
     return base, folded

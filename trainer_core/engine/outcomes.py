@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from trainer_core.engine.checkpoint import save_checkpoint
-from trainer_core.engine.distributed import all_agree, reshard
+from trainer_core.engine.distributed import all_agree, largest_over_ranks, reshard
 from trainer_core.engine.evaluation import evaluate
 from trainer_core.engine.generate import generate_texts
 from trainer_core.engine.metrics import device_name
 from trainer_core.engine.model_folder import ModelCard, save_model_folder
 from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.reporting import Reporter, versions
+from trainer_core.engine.saver import FULL, SaveProblem
+from trainer_core.engine.saves import Saves
 from trainer_core.engine.setup import Parts
 from trainer_core.run.directory import RunDirectory, read_meta
 from trainer_core.run.events import (
-    CheckpointSaved,
     ModelSaved,
     Notice,
     RunStarted,
@@ -39,9 +39,11 @@ class Outcomes:
 
     def __init__(self, parts: Parts, run_folder: Path, *, reporter: Reporter, attempt: int) -> None:
         self._parts, self._run_folder = parts, run_folder
-        self._reporter, self._attempt = reporter, attempt
-        self._eval_losses: list[float] = []
-        self._saved_step: int | None = None
+        self._reporter = reporter
+        before = parts.checkpoint.extra.get("first_eval_loss") if parts.checkpoint else None
+        self._eval_losses: list[float] = [] if before is None else [before]
+        self._evaluated_step: int | None = None
+        self.saves = Saves(parts, run_folder, reporter=reporter, attempt=attempt)
         self._seconds: dict[str, float] = {}
         """How long the last evaluation and the last sample took in this attempt."""
 
@@ -106,6 +108,7 @@ class Outcomes:
             progress=lambda done, total: self._reporter.phase("evaluating", done, total, "rows"),
         )
         self._eval_losses.append(event.eval_loss)
+        self._evaluated_step = step
         self._seconds["evaluate"] = event.seconds
         self._reporter.event(event)
 
@@ -143,59 +146,55 @@ class Outcomes:
             )[0]
 
     def save(self, step: int) -> None:
-        """Save a checkpoint, once a step; every rank calls it."""
-        if self._saved_step == step:
-            return
-        self._reporter.phase("saving")
-        self._gather_nothing()
-        parts, settled = self._parts, self._parts.settled
-        info = save_checkpoint(
-            self._run_folder,
-            step,
-            model=parts.model,
-            optimizer=parts.optimizer,
-            extra=settled.position_facts(),
-            tokenizer=parts.tokenizer,
-            prompt_format=parts.data.prompt_format,
-            rank=parts.world.rank,
-            world_size=parts.world.size,
-            keep=settled.config.checkpoint.keep,
-            attempt=self._attempt,
-        )
-        self._saved_step = step
-        self._reporter.event(
-            CheckpointSaved(
-                step=step,
-                path=str(info.path.relative_to(self._run_folder)),
-                bytes=info.bytes,
-                seconds=info.seconds,
-            )
-        )
+        """Begin a checkpoint, once a step; every rank calls it."""
+        facts: dict[str, Any] = dict(self._parts.settled.position_facts())
+        if self._eval_losses:
+            facts["first_eval_loss"] = self._eval_losses[0]
+        if self._evaluated_step == step:
+            facts["eval_loss"] = self._eval_losses[-1]
+        self.saves.begin(step, facts)
 
-    def save_model(self, step: int) -> None:
-        """Write `model/`, one complete Hugging Face folder; every rank calls it."""
+    def save_model(self, step: int) -> SaveProblem | None:
+        """Write `model/`, one complete Hugging Face folder; every rank calls it.
+
+        Returns:
+            What the disk refused; an older folder is then still there.
+        """
         self._reporter.phase("saving", detail="model")
         self._gather_nothing()
-        parts, config = self._parts, self._parts.settled.config
+        parts = self._parts
         began = time.perf_counter()
-        size = save_model_folder(
-            self._run_folder / MODEL_FOLDER,
-            model=parts.model,
-            tokenizer=parts.tokenizer,
-            prompt_format=parts.data.prompt_format,
-            card=ModelCard(
-                base_model=config.model,
-                dataset=config.dataset,
-                method=config.method,
-                step=step,
-                eval_loss=self._eval_losses[-1] if len(self._eval_losses) > 1 else None,
-                first_eval_loss=self._eval_losses[0] if self._eval_losses else None,
-                run_name=read_meta(RunDirectory(self._run_folder)).name or "",
-            ),
-            rank=parts.world.rank,
-        )
+        try:
+            size = save_model_folder(
+                self._run_folder / MODEL_FOLDER,
+                model=parts.model,
+                tokenizer=parts.tokenizer,
+                prompt_format=parts.data.prompt_format,
+                card=self._model_card(step),
+                rank=parts.world.rank,
+            )
+        except OSError as error:
+            (full,) = largest_over_ranks((error.errno in FULL,))
+            if not full:
+                raise
+            needed = sum(p.numel() * p.element_size() for p in parts.model.parameters())
+            text = error.strerror or str(error)
+            return SaveProblem(step=step, disk_is_full=True, needed_bytes=needed, text=text)
         seconds = time.perf_counter() - began
         self._reporter.event(ModelSaved(step=step, path=MODEL_FOLDER, bytes=size, seconds=seconds))
+        return None
+
+    def _model_card(self, step: int) -> ModelCard:
+        config = self._parts.settled.config
+        return ModelCard(
+            base_model=config.model,
+            dataset=config.dataset,
+            method=config.method,
+            step=step,
+            eval_loss=self._eval_losses[-1] if len(self._eval_losses) > 1 else None,
+            first_eval_loss=self._eval_losses[0] if self._eval_losses else None,
+            run_name=read_meta(RunDirectory(self._run_folder)).name or "",
+        )
 
     def _gather_nothing(self) -> None:
         if self._parts.settled.strategy == "fsdp":

@@ -78,7 +78,7 @@ def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     from trainer_core.engine.distributed import join, read_world
     from trainer_core.engine.trainer import Trainer
     from trainer_core.engine.wishes import Wishes
-    from trainer_core.engine.checkpoint import sweep
+    from trainer_core.run.checkpoints import sweep
     from trainer_core.run.time_limit import ends_at
 
     world = read_world()

@@ -14,7 +14,7 @@ from torch import nn
 from trainer_core.engine import attention, distributed
 from trainer_core.engine.checkpoint import (
     VerifiedCheckpoint,
-    latest_checkpoint,
+    agreed_checkpoint,
     load_checkpoint,
     stored_state_names,
 )
@@ -90,23 +90,13 @@ def build(
     config = settle_length(config)
     data = prepare(config, tokenizer, report=reporter.phase)
     rows = _rows_of(config, data)
-    settled = settle_steps(
-        config,
-        sequences=len(rows),
-        world_size=world.size,
-        device=device,
-        tokens=data.train.token_count,
-        eval_tokens=data.eval.token_count,
-    )
+    settled = _settled(config, data, len(rows), world, device)
+    sharded = settled.strategy == "fsdp"
     reporter.phase("loading")
-    checkpoint = latest_checkpoint(run_folder)
+    checkpoint = agreed_checkpoint(run_folder, world)
     check_same_run(checkpoint, settled)
     loaded = load_model(
-        config,
-        numerics=numerics,
-        device=device,
-        tokenizer=tokenizer,
-        sharded=settled.strategy == "fsdp",
+        config, numerics=numerics, device=device, tokenizer=tokenizer, sharded=sharded
     )
     reporter.beat()
     settled, path = _path_of(settled, loaded, numerics, device, checkpoint)
@@ -150,6 +140,19 @@ def _rows_of(config: RunConfig, data: PreparedData) -> list[tuple[int, ...]]:
         raise UserError(f"{config.dataset}: no row is left to train on; see `moai-tui data`")
     rows = plan_rows(data.train.lengths, data.sequence_length, packing=config.data.packing)
     return list(rows)
+
+
+def _settled(
+    config: RunConfig, data: PreparedData, sequences: int, world: World, device: torch.device
+) -> Settled:
+    return settle_steps(
+        config,
+        sequences=sequences,
+        world_size=world.size,
+        device=device,
+        tokens=data.train.token_count,
+        eval_tokens=data.eval.token_count,
+    )
 
 
 def _path_of(

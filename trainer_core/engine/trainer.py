@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,9 +31,14 @@ from trainer_core.engine.optimizer import (
 from trainer_core.engine.outcomes import Outcomes
 from trainer_core.engine.probe import probe_memory
 from trainer_core.engine.reporting import Reporter
+from trainer_core.engine.saver import SaveProblem
 from trainer_core.engine.setup import Parts
-from trainer_core.engine.wishes import Ending, Wishes
-from trainer_core.run.events import Step, TrainingEnded
+from trainer_core.engine.wishes import Ending, Wish, Wishes
+from trainer_core.run.events import Notice, Step, TrainingEnded
+from trainer_core.run.time_limit import SAVE_BYTES_PER_SECOND
+
+PATIENCE_SECONDS = 10.0
+"""A checkpoint that is due waits so long for the one before; after that for a later step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +75,8 @@ class Trainer:
         self._peak_flops = peak_flops_of(parts.device)
         self._peak_memory = 0
         self._late: LateStep | None = None
+        self._saves = self._outcomes.saves
+        self._save_owed = False
         self.step = parts.checkpoint.step if parts.checkpoint else 0
         """Optimizer steps done."""
         reporter.step = self.step
@@ -81,7 +88,7 @@ class Trainer:
             TrainingFailed: If loss or gradients are no numbers any more.
         """
         self._outcomes.announce(self._peak_flops)
-        ending = self._wishes.at_border(self.step).end
+        ending = self._ask().end
         if ending is None:
             self._try_out()
         if ending is None and self.step == 0:
@@ -120,20 +127,41 @@ class Trainer:
 
     def train(self) -> Ending | None:
         """Take the steps that are left, or up to where somebody asks to stop; returns why."""
-        total = self._settled.total_steps
         self._reporter.phase("training")
         self._clock.restart()
-        while self.step < total:
+        while self.step < self._settled.total_steps:
             self._train_step(self.step + 1)
             self.step += 1
             self._reporter.step = self.step
-            wish = self._wishes.at_border(self.step, peak_memory_bytes(self._parts.device))
-            self._peak_memory = max(self._peak_memory, wish.peak_memory_bytes)
-            if wish.end is not None:
-                return wish.end
-            self._border(save=wish.save)
+            wish = self._ask()
+            ending = wish.end or self._border(save=wish.save)
+            if ending is not None:
+                return ending
             self._reporter.phase("training")
         return None
+
+    def _ask(self) -> Wish:
+        """Ask what is wanted from outside; all ranks get the same answer."""
+        wish = self._wishes.at_border(
+            self.step,
+            peak_memory_bytes(self._parts.device),
+            total_steps=self._settled.total_steps,
+            leaving_seconds=self._leaving_seconds(),
+        )
+        self._peak_memory = max(self._peak_memory, wish.peak_memory_bytes)
+        self._settled = self._parts.settled = replace(
+            self._settled,
+            learning_rate=wish.learning_rate or self._settled.learning_rate,
+            total_steps=wish.total_steps or self._settled.total_steps,
+        )
+        return wish
+
+    def _leaving_seconds(self) -> float:
+        """Return what the last checkpoint and the model after it will take to be written."""
+        weights = list(self._parts.objective.parameters())
+        states = sum(p.numel() for p in self._trained) * 8
+        size = sum(p.numel() * p.element_size() for p in weights) + states
+        return 2 * (self._saves.seconds or size / SAVE_BYTES_PER_SECOND)
 
     def _train_step(self, step: int) -> None:
         """Fetch, forward, backward, read the last step's numbers, clip, step."""
@@ -236,19 +264,47 @@ class Trainer:
             peak_memory_bytes=self._peak_memory or None,
         )
 
-    def _border(self, *, save: bool) -> None:
-        """Evaluate and save where it is due; the clock does not count it as a step."""
+    def _border(self, *, save: bool) -> Ending | None:
+        """Evaluate and save where it is due; the clock does not count it as a step.
+
+        Returns:
+            Why the run ends here, where somebody ended it while a full disk held it.
+        """
         step, total = self.step, self._settled.total_steps
-        due = save or _due(step, self._settled.checkpoint_every)
+        # A checkpoint right after the first step finds in a minute what would fail in an hour.
+        trial = step == 1 and self._parts.checkpoint is None
+        self._save_owed |= save or trial or _due(step, self._settled.checkpoint_every)
+        problem = self._saves.look(PATIENCE_SECONDS if self._save_owed else 0.0)
+        if problem is not None and (ending := self._mend(problem)) is not None:
+            return ending
         evaluation_due = _due(step, self._settled.eval_every) and step < total
-        if not due and not evaluation_due:
-            return
+        save_now = self._save_owed and not self._saves.in_flight and step < total
+        if not save_now and not evaluation_due:
+            return None
         self._report_late()
         if evaluation_due:
             self._outcomes.evaluate(step)
-        if due and step < total:
+        if save_now:
+            self._save_owed = False
             self._outcomes.save(step)
         self._clock.restart()
+        return None
+
+    def _mend(self, problem: SaveProblem) -> Ending | None:
+        """Do what can be done about a save that failed: wait for room, or try again later."""
+        self._report_late()
+        if not problem.disk_is_full:
+            self._tell_unsaved(problem, "it is tried again at the next one")
+            return None
+        found: SaveProblem | None = problem
+        while found is not None:
+            ending = self._saves.hold(found, self._ask)
+            if ending is not None:
+                return ending
+            self._outcomes.save(self.step)
+            found = self._saves.finish()
+        self._clock.restart()
+        return None
 
     def _finish(self, ending: Ending | None) -> None:
         """Leave everything behind that the ending promises."""
@@ -257,15 +313,53 @@ class Trainer:
         if ending is None:
             self._outcomes.evaluate(self.step)
         if self.step > 0:
-            self._outcomes.save(self.step)
+            ending = self._save_at_end(ending)
         if ending == "stopped" and self.step > 0:
             self._measure_quickly()
         if ending is None:
             self._outcomes.sample(self.step)
         if ending != "paused" and self.step > 0:
-            self._outcomes.save_model(self.step)
+            ending = self._save_model(ending)
         self._reporter.event(TrainingEnded(step=self.step, reason=ending or "finished"))
         self._reporter.sync()
+
+    def _save_at_end(self, ending: Ending | None) -> Ending | None:
+        """Save the last step and wait for it; who ends a run does not wait for a full disk.
+
+        Returns:
+            The ending, or the one somebody asked for while a full disk held the run.
+        """
+        tries_left = 2
+        self._saves.finish()
+        while True:
+            self._outcomes.save(self.step)
+            problem = self._saves.finish()
+            if problem is None:
+                return ending
+            tries_left -= not problem.disk_is_full
+            if ending is None and problem.disk_is_full:
+                ending = self._saves.hold(problem, self._ask)
+            if ending is not None:
+                self._tell_unsaved(problem, "resume goes on from the checkpoint before")
+                return ending
+            if not tries_left:
+                raise OSError(f"the checkpoint of step {problem.step}: {problem.text}")
+
+    def _save_model(self, ending: Ending | None) -> Ending | None:
+        """Write `model/`, waiting for room unless somebody wants the run to end."""
+        while (problem := self._outcomes.save_model(self.step)) is not None:
+            if ending is None:
+                ending = self._saves.hold(problem, self._ask)
+            if ending is not None:
+                text = f"model/ could not be written: {problem.text}."
+                fix = "`moai-tui export` makes it from the last checkpoint."
+                self._reporter.event(Notice(level="error", text=text, fix=fix))
+                break
+        return ending
+
+    def _tell_unsaved(self, problem: SaveProblem, what_follows: str) -> None:
+        text = f"The checkpoint of step {problem.step} could not be saved ({problem.text}); "
+        self._reporter.event(Notice(level="error", text=f"{text}{what_follows}."))
 
     def _measure_quickly(self) -> None:
         """Show what a stopped run has learnt; a stop waits seconds for it, never minutes."""

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from tests.trainer_core.engine.small import optimizer_of, small_model, train
-from trainer_core.engine import checkpoint as checkpoints
-from trainer_core.engine.checkpoint import (
-    CheckpointError,
-    latest_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-    verify,
-)
-
-
-def save(run: Path, step: int, model: Any, optimizer: Any, keep: int = 2) -> Path:
-    return save_checkpoint(
-        run,
-        step,
-        model=model,
-        optimizer=optimizer,
-        extra={"position": step * 4},
-        tokenizer=None,
-        prompt_format=None,
-        keep=keep,
-    ).path
+from tests.trainer_core.engine.small import optimizer_of, save, small_model, train
+from trainer_core.engine.checkpoint import CheckpointError, latest_checkpoint, load_checkpoint
+from trainer_core.run.checkpoints import sweep
 
 
 @pytest.fixture
@@ -89,29 +68,6 @@ def test_one_flipped_bit_is_found_and_the_one_before_is_taken(
     assert found.problems == (f"step-00000006: {name} was changed or cut short after it was saved",)
 
 
-def test_a_missing_manifest_or_file_is_no_checkpoint(run: Path) -> None:
-    newest = run / "checkpoints" / "step-00000006"
-    (newest / "MANIFEST.json").unlink()
-    assert verify(newest) == "its manifest is missing or unreadable"
-    before = run / "checkpoints" / "step-00000003"
-    (before / "config.json").unlink()
-    assert verify(before) == "config.json is missing"
-
-
-def test_swapped_folders_are_noticed(run: Path) -> None:
-    parent = run / "checkpoints"
-    (parent / "step-00000003").rename(parent / "step-00000009")
-    assert verify(parent / "step-00000009") == "its manifest belongs to another step"
-
-
-def test_a_manifest_that_points_outside_is_refused(run: Path) -> None:
-    newest = run / "checkpoints" / "step-00000006"
-    manifest = json.loads((newest / "MANIFEST.json").read_text())
-    manifest["files"]["../../secret"] = {"bytes": 0, "sha256": ""}
-    (newest / "MANIFEST.json").write_text(json.dumps(manifest))
-    assert verify(newest) == "../../secret points outside the checkpoint"
-
-
 def test_all_bad_is_an_error_and_never_a_fresh_start(run: Path) -> None:
     for folder in (run / "checkpoints").iterdir():
         (folder / "model.safetensors").write_bytes(b"")
@@ -120,43 +76,12 @@ def test_all_bad_is_an_error_and_never_a_fresh_start(run: Path) -> None:
     assert latest_checkpoint(run / "elsewhere") is None
 
 
-def test_retention_keeps_verified_ones(run: Path) -> None:
-    """The newest is broken: the two good ones before stay, and the next save counts them."""
-    model = small_model()
-    optimizer = optimizer_of(model)
-    train(model, optimizer, 1)
-    (run / "checkpoints" / "step-00000006" / "model.safetensors").write_bytes(b"broken")
-    save(run, 9, model, optimizer)
-    names = sorted(path.name for path in (run / "checkpoints").iterdir())
-    assert names == ["step-00000003", "step-00000006", "step-00000009"]
-    save(run, 12, model, optimizer)
-    names = sorted(path.name for path in (run / "checkpoints").iterdir())
-    assert names == ["step-00000009", "step-00000012"]
-
-
-def test_a_save_the_disk_refuses_leaves_the_older_ones_alone(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = small_model()
-    optimizer = optimizer_of(model)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints, "_write_manifest", refuse)
-    with pytest.raises(OSError, match="No space"):
-        save(run, 9, model, optimizer)
-    names = sorted(path.name for path in (run / "checkpoints").iterdir())
-    assert names == ["step-00000003", "step-00000006"]
-    assert all(verify(run / "checkpoints" / name) is None for name in names)
-
-
 def test_what_a_killed_save_left_is_swept(run: Path) -> None:
     shutil.copytree(run / "checkpoints" / "step-00000006", run / "checkpoints" / ".tmp-step-1-1")
     found = latest_checkpoint(run)
     assert found is not None
     assert found.step == 6
-    checkpoints.sweep(run)
+    sweep(run)
     assert not (run / "checkpoints" / ".tmp-step-1-1").exists()
 
 

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from transformers import GPT2LMHeadModel
 
-from tests.trainer_core.engine.small import optimizer_of, small_model, train
+from tests.trainer_core.engine.small import optimizer_of, small_model, states_of, train
 from trainer_core.engine.checkpoint import latest_checkpoint, load_checkpoint
-from trainer_core.engine.gather import gather_optimizer, gather_weights, named_weights
+from trainer_core.engine.gather import gather_weights, named_weights
 
 RANK_PROGRAM = """
 import os, sys
 from pathlib import Path
 import torch
 from trainer_core.engine import distributed
-from trainer_core.engine.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from tests.trainer_core.engine.small import optimizer_of, small_model, train
+from trainer_core.engine.checkpoint import agreed_checkpoint, load_checkpoint
+from tests.trainer_core.engine.small import optimizer_of, save, small_model, train
 
 world = distributed.read_world()
 distributed.join(world, torch.device("cpu"))
@@ -31,15 +32,14 @@ distributed.shard(
 optimizer = optimizer_of(model)
 train(model, optimizer, 2)
 run = Path(sys.argv[1])
-save_checkpoint(run, 2, model=model, optimizer=optimizer, extra={}, tokenizer=None,
-                prompt_format=None, rank=world.rank, world_size=world.size)
+assert save(run, 2, model, optimizer, world=world) is None
 straight = train(model, optimizer, 2)
 again = small_model(seed=5)
 distributed.shard(
     again, list(again.transformer.h), device=torch.device("cpu"), compute_dtype=torch.float32
 )
 fresh = optimizer_of(again)
-load_checkpoint(latest_checkpoint(run), model=again, optimizer=fresh, rank=world.rank)
+load_checkpoint(agreed_checkpoint(run, world), model=again, optimizer=fresh, rank=world.rank)
 resumed = train(again, fresh, 2)
 assert straight == resumed, (straight, resumed)
 distributed.leave()
@@ -70,10 +70,13 @@ def test_two_sharded_ranks_save_what_one_rank_reads(tmp_path: Path) -> None:
     fresh = optimizer_of(read)
     found = latest_checkpoint(tmp_path)
     assert found is not None
+    assert found.world_size == 2
+    model = GPT2LMHeadModel.from_pretrained(found.path)  # two files and their index
+    torch.testing.assert_close(model.lm_head.weight, alone.lm_head.weight, rtol=1e-5, atol=1e-6)
     load_checkpoint(found, model=read, optimizer=fresh)
     for (name, one), (_, other) in zip(named_weights(alone), named_weights(read), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6, msg=name)
-    wanted, got = gather_optimizer(alone, optimizer, 0), gather_optimizer(read, fresh, 0)
+    wanted, got = states_of(alone, optimizer), states_of(read, fresh)
     assert sorted(wanted) == sorted(got)
     for name, state in wanted.items():
         torch.testing.assert_close(state, got[name], rtol=1e-4, atol=1e-7, msg=name)

@@ -8,14 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainer_core.engine.small import small_model, train
+from tests.trainer_core.engine.small import save, small_model, states_of, train
 from trainer_core.engine.checkpoint import (
     CheckpointError,
     latest_checkpoint,
     load_checkpoint,
-    save_checkpoint,
 )
-from trainer_core.engine.gather import gather_optimizer
 from trainer_core.engine.kernels.adamw_step import update_plainly
 from trainer_core.engine.kernels.block_adamw import BlockAdamW, update_for
 
@@ -60,17 +58,14 @@ def test_a_checkpoint_brings_every_state_back(tmp_path: Path, states: str) -> No
     model = small_model().bfloat16()
     optimizer = BlockAdamW(model.parameters(), lr=1e-3, states=states)  # type: ignore[arg-type]
     train(model, optimizer, 3)
-    save_checkpoint(
-        tmp_path, 3, model=model, optimizer=optimizer, extra={}, tokenizer=None, prompt_format=None
-    )
+    assert save(tmp_path, 3, model, optimizer) is None
     straight = train(model, optimizer, 3)
     again = small_model(seed=9).bfloat16()
     fresh = BlockAdamW(again.parameters(), lr=1e-3, states=states)  # type: ignore[arg-type]
     found = latest_checkpoint(tmp_path)
     assert found is not None
     load_checkpoint(found, model=again, optimizer=fresh)
-    one, other = gather_optimizer(model, optimizer, 0), gather_optimizer(again, fresh, 0)
-    assert one.keys() == other.keys()
+    assert states_of(model, optimizer).keys() == states_of(again, fresh).keys()
     assert train(again, fresh, 3) == straight
     wrong = BlockAdamW(again.parameters(), lr=1e-3, states="fp32" if states == "fp8" else "fp8")
     with pytest.raises(CheckpointError, match="do not fit this run"):

@@ -1,0 +1,159 @@
+"""How a run saves itself: beside its training, and holding still where the disk is full."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trainer_core.engine.companions import companions_of
+from trainer_core.engine.distributed import largest_over_ranks, reshard
+from trainer_core.engine.reporting import Reporter
+from trainer_core.engine.saver import CheckpointInfo, SaveProblem, Saver
+from trainer_core.engine.setup import Parts
+from trainer_core.engine.snapshot import host_room_bytes, take_snapshot
+from trainer_core.engine.wishes import Ending, Wish
+from trainer_core.plan.words import gib
+from trainer_core.run.checkpoints import FOLDER
+from trainer_core.run.events import CheckpointSaved, Held
+
+LOOK_SECONDS = 1.0
+"""Between two looks at a full disk."""
+QUOTA_SECONDS = 15.0
+"""Between two tries where the disk has room and refuses all the same: a quota, which says nothing
+of its room, or files that come and go."""
+
+
+class Saves:
+    """Checkpoints of one run; every rank has one and calls it alike."""
+
+    def __init__(self, parts: Parts, run_folder: Path, *, reporter: Reporter, attempt: int) -> None:
+        self._parts, self._run_folder, self._reporter = parts, run_folder, reporter
+        self._attempt = attempt
+        self._saver: Saver | None = None
+        self._begun_step: int | None = None
+        self.seconds = 0.0
+        """Of the longest save so far, from its first copy to its read-back."""
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return self._saver is not None and self._saver.in_flight
+
+    def begin(self, step: int, facts: dict[str, Any]) -> None:
+        """Copy everything a resume needs and have it written, once a step; none is in flight.
+
+        Args:
+            step: Optimizer steps done.
+            facts: What is stored beside the tensors.
+        """
+        if self._begun_step == step:
+            return
+        self._reporter.phase("saving")
+        began = time.monotonic()
+        parts = self._parts
+        if parts.settled.strategy == "fsdp":
+            reshard(parts.model)
+        saver = self._saver = self._saver or self._new_saver()
+        snapshot = take_snapshot(
+            step,
+            parts.model,
+            parts.optimizer,
+            world=parts.world,
+            facts=facts,
+            room_bytes=host_room_bytes(),
+        )
+        saver.start(snapshot, began)
+        self._begun_step = step
+
+    def look(self, patience_seconds: float = 0.0) -> SaveProblem | None:
+        """See how the writing gets on; every rank calls it at the same borders.
+
+        Args:
+            patience_seconds: How long to wait for its end, at most.
+
+        Returns:
+            What went wrong with the checkpoint in flight, once that is known.
+        """
+        if self._saver is None:
+            return None
+        problem = self._saver.wait(patience_seconds, self._reporter.beat)
+        if problem is not None and problem.step == self._begun_step:
+            self._begun_step = None  # it may be tried again
+        return problem
+
+    def finish(self) -> SaveProblem | None:
+        """Wait for the checkpoint in flight; returns what went wrong with it."""
+        return self.look(math.inf)
+
+    def hold(self, problem: SaveProblem, ask: Callable[[], Wish]) -> Ending | None:
+        """Hold the run until there is room again, or until somebody ends it; returns why.
+
+        Args:
+            problem: What does not fit.
+            ask: Asks what is wanted meanwhile; all ranks get the same answer.
+        """
+        free = self._free_bytes()
+        short = free < problem.needed_bytes
+        self._reporter.event(
+            Held(
+                reason=_reason(problem, free, self._run_folder / FOLDER),
+                needed_bytes=problem.needed_bytes,
+                free_bytes=free,
+            )
+        )
+        self._reporter.sync()
+        waited = 0.0
+        while True:
+            time.sleep(LOOK_SECONDS)
+            waited += LOOK_SECONDS
+            self._reporter.beat("saving")
+            ending = ask().end
+            if ending is not None:
+                return ending
+            ready = self._free_bytes() >= problem.needed_bytes
+            (again,) = largest_over_ranks((ready and (short or waited >= QUOTA_SECONDS),))
+            if again:
+                self._reporter.event(Held())
+                return None
+
+    def _new_saver(self) -> Saver:
+        parts, folder = self._parts, self._run_folder / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return Saver(
+            self._run_folder,
+            world=parts.world,
+            attempt=self._attempt,
+            keep=parts.settled.config.checkpoint.keep,
+            companions=companions_of(
+                parts.model, parts.tokenizer, parts.data.prompt_format, scratch=folder
+            ),
+            on_saved=self._tell,
+        )
+
+    def _tell(self, info: CheckpointInfo) -> None:
+        """Write the event of a checkpoint that stands; in rank 0's writer thread."""
+        self.seconds = max(self.seconds, info.seconds)
+        self._reporter.event(
+            CheckpointSaved(
+                step=info.step,
+                path=str(info.path.relative_to(self._run_folder)),
+                bytes=info.bytes,
+                seconds=info.seconds,
+                waited_seconds=info.waited_seconds,
+            )
+        )
+        self._reporter.sync()
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._run_folder).free if self._parts.world.leads else 0
+
+
+def _reason(problem: SaveProblem, free_bytes: int, folder: Path) -> str:
+    return (
+        f"{folder} has no room for a checkpoint ({problem.text}): {gib(problem.needed_bytes)} are "
+        f"needed, {gib(free_bytes)} are free; the run goes on by itself once there is room"
+    )
