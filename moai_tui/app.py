@@ -26,6 +26,7 @@ from moai_tui.messages import (
     ActionEnded,
     CatalogRead,
     DataReady,
+    DeviceAnswered,
     FollowWanted,
     FormFilled,
     LaunchEnded,
@@ -39,6 +40,7 @@ from moai_tui.messages import (
 )
 from moai_tui.settings import Settings
 from moai_tui.signals import Newest
+from moai_tui.widgets import failing
 
 if TYPE_CHECKING:
     from moai_tui.live import Facts
@@ -68,6 +70,7 @@ class MoaiApp(App[int]):
         Binding("n,f2", "new_run", "New run", id="app.new", tooltip="Open the form"),
         Binding("1", "home", "Home", id="app.home", tooltip="Accelerators and runs"),
         Binding("2", "runs", "Runs", id="app.runs", tooltip="Every run on this machine"),
+        Binding("3", "devices", "Devices", id="app.devices", tooltip="Accelerators, processes"),
         # Named here: with a key of ours for it Textual leaves its own away.
         Binding(
             "ctrl+p",
@@ -163,8 +166,13 @@ class MoaiApp(App[int]):
         if self.is_headless:
             return
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Let a failing panel fail alone; in tests every error ends the app, as Textual has it."""
+        if self.is_headless or not failing.contain(self, error):
+            super()._handle_exception(error)
 
     def _tick(self) -> None:
         self.clock_signal.publish(time.time())
@@ -241,6 +249,10 @@ class MoaiApp(App[int]):
         else:
             self.say(message.problem or "This run cannot be read.", ok=False)
 
+    def on_device_answered(self, message: DeviceAnswered) -> None:
+        """Say how a change of the accelerators or a signal ended."""
+        self.say(message.text, ok=message.ok)
+
     def on_trouble_met(self, message: TroubleMet) -> None:
         """Say what of the dashboard's own does not work."""
         self.say(message.text, ok=False)
@@ -265,6 +277,8 @@ class MoaiApp(App[int]):
 
     @on(Wish)
     def _wish(self, message: Wish) -> None:
+        if message.changes and not self.may_change():
+            return
         if self._live is not None:
             self._live.wish(message)
 
@@ -314,6 +328,12 @@ class MoaiApp(App[int]):
             markup=False,
         )
 
+    def may_change(self) -> bool:
+        """Whether more than looking is allowed; if not, say so."""
+        if self.settings.view_only:
+            self.say("View only: nothing is started, stopped or changed from here.", ok=False)
+        return not self.settings.view_only
+
     def copy(self, text: str, what: str) -> None:
         """Copy through the terminal (also over SSH) and say what was copied."""
         self.copy_to_clipboard(text)
@@ -333,6 +353,16 @@ class MoaiApp(App[int]):
         if not isinstance(self.screen, RunHistoryScreen):
             self.action_home()
             self.push_screen(RunHistoryScreen())
+
+    def action_devices(self) -> None:
+        """Show the accelerators with their devices and processes."""
+        from moai_tui.screens.devices import DevicesScreen
+        from moai_tui.widgets.dashboard.accelerator_table import AcceleratorTable
+
+        if not isinstance(self.screen, DevicesScreen):
+            self.action_home()
+            home = self.screen_stack[0].query(AcceleratorTable)
+            self.push_screen(DevicesScreen(home.first().histories if home else {}))
 
     def action_new_run(self) -> None:
         """Open the form."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from textual.message import Message
 
-from moai_tui import core_calls, run_calls
+from moai_tui import core_calls, device_calls, run_calls
 from moai_tui.core_calls import Post
 from moai_tui.device_reader import DeviceReader
 from moai_tui.messages import (
@@ -22,6 +22,7 @@ from moai_tui.messages import (
     CatalogWanted,
     DataReady,
     DataWanted,
+    DeviceWish,
     FollowWanted,
     LaunchRequested,
     PlanWanted,
@@ -183,6 +184,8 @@ class Live:
                 self._act(partial(core_calls.stop_answer, message.run_id))
             case ResumeRequested():
                 self._act(partial(core_calls.resume_answer, message.run_id))
+            case DeviceWish():
+                self._act(partial(device_calls.carry_out, message))
             case RunWish():
                 self._act(partial(run_calls.carry_out, message))
             case _:
@@ -246,27 +249,25 @@ class Live:
     def _follow_run(self, run_id: str) -> None:
         """Read one run until another one is wanted."""
         from trainer_core.run.directory import find_run
-        from trainer_core.run.event_log import EventReader
+        from trainer_core.run.history import RunHistory
         from trainer_core.run.summarize import ENDED_STATES, summarize
-        from trainer_core.run.view import RunView
 
         directory = find_run(run_id)
-        reader, view = EventReader(directory.path), RunView()
+        history = RunHistory(directory.path)
         log = core_calls.LogTail(directory.rank_log_path(0), directory.logs_path / "supervisor.log")
         summary: RunSummary | None = None
         asked = 0.0
         while not self._follow_changed.is_set() and not self._ended.is_set():
-            events = reader.read_new(READ_BYTES)
-            for event in events:
-                view.apply(event)
+            events = history.read(READ_BYTES)
             log_changed = log.read()
             now, old = time.monotonic(), summary
             if summary is None or events or now - asked >= SUMMARY_SECONDS:
-                summary, asked = summarize(directory, view), now
+                summary, asked = summarize(directory, history.view), now
             if events or log_changed or summary != old:
-                self._post(RunUpdated(run_id, view.snapshot(), summary, log.lines))
+                self._post(RunUpdated(run_id, history.view.snapshot(), summary, log.lines))
             ended = summary.state in ENDED_STATES
-            if not reader.behind:
+            if not history.reader.behind:
+                history.save_index()
                 self._follow_changed.wait(ENDED_FOLLOW_SECONDS if ended else FOLLOW_SECONDS)
 
     # Drafts.

@@ -7,12 +7,12 @@ is complete in itself, so nothing is lost when it is dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.message import Message
 
 if TYPE_CHECKING:  # types only: loading them all costs a tenth of the start
-    from trainer_core.accelerators.base import DeviceSnapshot
+    from trainer_core.accelerators.base import DeviceProcess, DeviceSnapshot, Size
     from trainer_core.accelerators.occupancy import AcceleratorRow
     from trainer_core.plan.types import Verdict
     from trainer_core.run.catalog import DatasetEntry, ModelEntry
@@ -77,9 +77,47 @@ class TroubleMet(Message):
 class Wish(Message):
     """What a screen wants; the app hands every one of them to `live`."""
 
+    changes: ClassVar[bool] = False
+    """Whether it starts, stops or changes something: never in view-only mode."""
+
 
 class RunWish(Wish):
     """A wish about runs that takes time: carried out by `run_calls`, in a thread of its own."""
+
+
+class DeviceWish(Wish):
+    """A wish about accelerators or processes: carried out by `device_calls`, in a thread."""
+
+    changes = True
+
+
+@dataclass
+class PoolChangeWanted(DeviceWish):
+    """The user wants other accelerators: one more, one less, another current, another size."""
+
+    action: Literal["add", "remove", "switch", "resize"]
+    machine: tuple[DeviceSnapshot, ...]
+    """The newest reading: devices are not read in the dashboard's own process."""
+    index: int = 0
+    """Row that is meant; unused for `add`."""
+    size: Size | None = None
+    """What is added, or what the row becomes."""
+
+
+@dataclass
+class SignalWanted(DeviceWish):
+    """The user confirmed a signal to a process of their own."""
+
+    process: DeviceProcess
+    signal_name: Literal["INT", "TERM", "KILL"]
+
+
+@dataclass
+class DeviceAnswered(Message):
+    """A `DeviceWish` was carried out, or one sentence why not."""
+
+    text: str
+    ok: bool
 
 
 @dataclass
@@ -167,6 +205,8 @@ class CatalogRead(Message):
 class LaunchRequested(Wish):
     """The user pressed start on a valid form."""
 
+    changes = True
+
     config: RunConfig
 
 
@@ -182,12 +222,16 @@ class LaunchEnded(Message):
 class StopRequested(Wish):
     """The user confirmed stopping a run."""
 
+    changes = True
+
     run_id: str
 
 
 @dataclass
 class ResumeRequested(Wish):
     """The user wants a stopped, failed or lost run to go on."""
+
+    changes = True
 
     run_id: str
 
@@ -204,6 +248,8 @@ class ActionEnded(Message):
 @dataclass
 class ControlRequested(RunWish):
     """The user wants something of a living run: `pause`, `resume`, `save`, `set` or `extend`."""
+
+    changes = True
 
     run_id: str
     action: Action
@@ -257,6 +303,8 @@ class FormFilled(Message):
 class WordsChanged(RunWish):
     """The user named a run, tagged it or wrote a note."""
 
+    changes = True
+
     run_id: str
     name: str
     tags: tuple[str, ...]
@@ -267,6 +315,8 @@ class WordsChanged(RunWish):
 class TrashWanted(RunWish):
     """The user confirmed that these runs go into the trash."""
 
+    changes = True
+
     folders: tuple[str, ...]
     """Absolute paths of their run folders."""
 
@@ -274,6 +324,8 @@ class TrashWanted(RunWish):
 @dataclass
 class RestoreWanted(RunWish):
     """The user wants back what went into the trash last."""
+
+    changes = True
 
     folders: tuple[str, ...]
     """Where the run folders stood."""

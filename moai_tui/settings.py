@@ -31,6 +31,12 @@ class Settings:
     """Interpreter whose torch trains; None is the one that runs the dashboard."""
     model_folders: tuple[str, ...] = ()
     """Folders whose subfolders are offered as models."""
+    view_only: bool = False
+    """Whether the dashboard only shows: it starts, stops and changes nothing."""
+    bell: bool = True
+    """Whether the terminal rings when a run ends or stalls."""
+    notification: bool = True
+    """Whether the terminal is asked to notify then, by OSC 9."""
     notices: tuple[str, ...] = ()
     """What was wrong in the file, one sentence each."""
 
@@ -109,14 +115,29 @@ def _folders(value: object) -> tuple[str, ...]:
     return tuple(_folder(part) for part in value)
 
 
+def _truth(value: object) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in words:
+        raise ValueError("use true or false")
+    return words[str(value).lower()]
+
+
 KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "theme": ("theme", _text),
     "refresh": ("refresh_seconds", _seconds),
     "storage.runs": ("runs_folder", _folder),
     "worker.python": ("worker_python", _folder),
     "models.folders": ("model_folders", _folders),
+    "view_only": ("view_only", _truth),
+    "alerts.bell": ("bell", _truth),
+    "alerts.notification": ("notification", _truth),
 }
 """Key in the file → field and what reads it."""
+
+READ_ELSEWHERE = ("alerts.webhook", "alerts.command")
+"""Keys of the same file that the end of a run reads itself: they may hold secrets."""
 
 VARIABLES_OF = {
     "theme": "MOAI_TUI_THEME",
@@ -124,6 +145,9 @@ VARIABLES_OF = {
     "storage.runs": "MOAI_TUI_RUNS",
     "worker.python": "MOAI_TUI_WORKER_PYTHON",
     "models.folders": "MOAI_TUI_MODELS",
+    "view_only": "MOAI_TUI_VIEW_ONLY",
+    "alerts.bell": "MOAI_TUI_BELL",
+    "alerts.notification": "MOAI_TUI_NOTIFICATION",
 }
 
 
@@ -162,7 +186,7 @@ def _flat(content: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 def _known(flat: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[str]]:
     notices = []
     for key in flat:
-        if key not in KEYS:
+        if key not in (*KEYS, *READ_ELSEWHERE):
             near = difflib.get_close_matches(key, KEYS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KEYS)}"
             notices.append(f"{path}: {key} is not a setting; {hint}")

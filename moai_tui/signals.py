@@ -80,6 +80,10 @@ class Dashboard(Protocol):
         """Show one sentence for a few seconds, literally; `ok=False` marks it as a mistake."""
         ...
 
+    def may_change(self) -> bool:
+        """Whether more than looking is allowed; if not, say so."""
+        ...
+
     def copy(self, text: str, what: str) -> None:
         """Copy through the terminal (also over SSH) and say what was copied."""
         ...

@@ -38,7 +38,7 @@ HINTS = (
     ("?", "help"),
     ("q", "quit"),
     ("2", "all runs"),
-    ("p", "devices"),
+    ("3", "devices"),
     ("ctrl+p", "commands"),
 )
 
@@ -47,7 +47,7 @@ class DashboardScreen(RunListScreen):
     """The home screen; it lies under every other one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "toggle_devices", "Devices", id="home.devices", tooltip="Open or close them"),
+        Binding("p", "toggle_devices", "Open devices", id="home.devices", tooltip="Or close them"),
     ]
 
     def compose(self) -> ComposeResult:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from moai_tui.messages import RunsListed
@@ -78,3 +80,16 @@ def test_help(snap_compare, scripted_app, facts):
 def test_one_line_of_truth(snap_compare, scripted_app, facts):
     """Nothing but one line: state, step, loss, name."""
     assert picture(snap_compare, scripted_app(), (50, 10), "moai-dark", facts=[facts.runs()])
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_accelerators_and_devices(snap_compare, scripted_app, facts, size):
+    """Three lists and the card under the cursor in full; what is wrong with a card stands out."""
+    cards = list(facts.cards())
+    cards[1] = replace(cards[1], clock_mhz=1755, throttle_reasons=("power limit",), ecc_errors=0)
+    cards[4] = replace(cards[4], ecc_errors=3, processes_hidden=True)
+    cards[6] = replace(cards[6], error="GPU 6 lost: GPU is lost")
+    readings = [facts.reading(tuple(cards), 2, 1) for _ in range(6)]
+    shown = [*readings, facts.runs()]
+    keys = ("3", "tab", "down")
+    assert picture(snap_compare, scripted_app(), size, "moai-dark", *keys, facts=shown)

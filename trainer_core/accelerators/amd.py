@@ -89,7 +89,6 @@ class AmdSource:
         sensors = next(iter(sorted(card.glob("hwmon/hwmon*"))), card / "hwmon")
         temperatures = _temperatures(sensors)
         power = _first(sensors, "power1_average", "power1_input")
-        clock = within(_number(sensors / "freq1_input"), 0, 20e9)
         unique = _read(card / "unique_id")
         return DeviceSnapshot(
             uuid=f"GPU-{unique}" if unique and unique.strip("0x") else address,
@@ -104,7 +103,9 @@ class AmdSource:
             memory_temperature_celsius=temperatures.get("mem"),
             power_watts=within(None if power is None else power / 1e6, 0, 10_000),
             power_limit_watts=_watts(sensors / "power1_cap"),
-            clock_mhz=None if clock is None else int(clock / 1e6),
+            clock_mhz=_megahertz(sensors / "freq1_input"),
+            memory_clock_mhz=_megahertz(sensors / "freq2_input"),
+            ecc_errors=_ecc_errors(card),
             processes=running,
             driver_version=driver,
             location=address,
@@ -177,6 +178,23 @@ def _temperatures(sensors: Path) -> dict[str, float]:
         if degrees is not None:
             found[_read(label) or label.name] = degrees
     return found
+
+
+def _megahertz(path: Path) -> int | None:
+    clock = within(_number(path), 0, 20e9)
+    return None if clock is None else int(clock / 1e6)
+
+
+def _ecc_errors(card: Path) -> int | None:
+    """Add up the uncorrectable errors (`ue: N`) that each block of the card counts."""
+    counted = [
+        _digits(line.partition(":")[2].strip())
+        for path in sorted(card.glob("ras/*_err_count"))
+        for line in (_read(path) or "").splitlines()
+        if line.startswith("ue:")
+    ]
+    known = [count for count in counted if count is not None and 0 <= count < 2**53]
+    return sum(known) if known and len(known) == len(counted) else None
 
 
 def _watts(path: Path) -> float | None:

@@ -68,6 +68,11 @@ class DeviceSnapshot:
     power_watts: float | None = None
     power_limit_watts: float | None = None
     clock_mhz: int | None = None
+    memory_clock_mhz: int | None = None
+    ecc_errors: int | None = None
+    """Memory errors since the last start of the driver that could not be corrected."""
+    throttle_reasons: tuple[str, ...] = ()
+    """Why its clock is held down now, in a few words each; empty also where nobody tells."""
     processes: tuple[DeviceProcess, ...] = ()
     processes_hidden: bool = False
     """True where the driver counts processes whose numbers this container cannot see."""
@@ -79,6 +84,12 @@ class DeviceSnapshot:
     """Login name of the lock's holder."""
     held_by_pid: int | None = None
     """Process (the run's supervisor) that holds the lock."""
+    held_since: float | None = None
+    """Unix time at which the lock was taken."""
+    held_until: float | None = None
+    """Unix time at which the holder expects to be done, as it publishes it."""
+    held_name: str | None = None
+    """Name of the holder's run, where its owner lets others read it."""
     driver_version: str | None = None
     location: str | None = None
     """Where it sits, in the source's words: a PCI address, or node and slot like `back01:0`."""

@@ -141,6 +141,7 @@ def _held(device: DeviceSnapshot, holder: Holder | None) -> DeviceSnapshot:
         held_by=holder.run_id,
         held_by_user=holder.user,
         held_by_pid=holder.pid,
+        held_since=holder.since,
         processes=processes,
     )
 

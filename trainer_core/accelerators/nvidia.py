@@ -21,7 +21,20 @@ from trainer_core.accelerators.plausible import within
 DRIVER_LIBRARY = "libnvidia-ml.so.1"
 TEMPERATURE_GPU = 0
 CLOCK_SM = 1
+CLOCK_MEMORY = 2
+UNCORRECTED, SINCE_DRIVER_START = 1, 0
 MOST_MEMORY_BYTES = 2**50
+
+
+THROTTLE_REASONS = {
+    0x04: "power limit",
+    0x08: "hardware slowdown",
+    0x20: "hot",
+    0x40: "too hot",
+    0x80: "power brake",
+}
+"""Bits that mean it could go faster; idle, sync boost and clocks set by the admin are no news.
+Source: https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +170,7 @@ class _Reader:
         power = self.ask("nvmlDeviceGetPowerUsage")
         limit = self.ask("nvmlDeviceGetEnforcedPowerLimit")
         temperature = self.ask("nvmlDeviceGetTemperature", TEMPERATURE_GPU, of=self.parent)
-        clock = within(self.ask("nvmlDeviceGetClockInfo", CLOCK_SM), 0, 20_000)
+        errors = within(self._ecc_errors(), 0, 2**53)
         address = self._address()
         total = within(getattr(memory, "total", None), 1, MOST_MEMORY_BYTES)
         used = within(getattr(memory, "used", None), 0, total or MOST_MEMORY_BYTES)
@@ -175,7 +188,10 @@ class _Reader:
             memory_temperature_celsius=self._memory_temperature(),
             power_watts=within(_thousandth(power), 0, 10_000),
             power_limit_watts=within(_thousandth(limit), 0.001, 10_000),
-            clock_mhz=None if clock is None else int(clock),
+            clock_mhz=self._clock(CLOCK_SM),
+            memory_clock_mhz=self._clock(CLOCK_MEMORY),
+            ecc_errors=None if errors is None else int(errors),
+            throttle_reasons=self._throttle_reasons(),
             processes=running,
             processes_hidden=hidden,
             driver_version=driver,
@@ -190,6 +206,22 @@ class _Reader:
         text = (_text(getattr(information, "busId", None)) or "").lower()
         domain, colon, rest = text.partition(":")
         return f"{domain[-4:]}:{rest}" if colon and rest else None
+
+    def _clock(self, kind: int) -> int | None:
+        clock = within(self.ask("nvmlDeviceGetClockInfo", kind), 0, 20_000)
+        return None if clock is None else int(clock)
+
+    def _ecc_errors(self) -> Any:
+        getter = "nvmlDeviceGetTotalEccErrors"
+        return self.ask(getter, UNCORRECTED, SINCE_DRIVER_START, of=self.parent)
+
+    def _throttle_reasons(self) -> tuple[str, ...]:
+        """Newer drivers call them event reasons, older ones throttle reasons."""
+        for name in ("ClocksEventReasons", "ClocksThrottleReasons"):
+            bits = self.ask(f"nvmlDeviceGetCurrent{name}", of=self.parent)
+            if isinstance(bits, int) and 0 <= bits < 2**32:
+                return tuple(word for bit, word in THROTTLE_REASONS.items() if bits & bit)
+        return ()
 
     def _memory_temperature(self) -> float | None:
         """Cards with stacked memory report its temperature as a field value."""

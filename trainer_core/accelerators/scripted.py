@@ -72,10 +72,7 @@ class ScriptedSource:
         except ValueError:
             import yaml
 
-            try:
-                content = yaml.safe_load(text)
-            except yaml.YAMLError as error:
-                raise UserError(f"{self.path} is neither JSON nor YAML") from error
+            content = read_yaml(text, str(self.path))
         if not isinstance(content, dict):
             raise UserError(f"{self.path} is no mapping with a list `devices`")
         return content
@@ -89,7 +86,7 @@ class ScriptedSource:
         values |= {"kind": kind, "index": values.get("index", index)}
         values.setdefault("name", DEFAULT_NAMES[kind])
         values.setdefault("uuid", f"GPU-scripted-{index}" if kind != "cpu" else f"cpu-{index}")
-        for name in ("cores", "topology"):
+        for name in ("cores", "topology", "throttle_reasons"):
             values[name] = tuple(values.get(name, ()))
         values["processes"] = tuple(self._process(item) for item in values.get("processes", ()))
         return DeviceSnapshot(**values)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.events import Resize
 
 from moai_tui import formatting
+from moai_tui.widgets.dashboard.device_detail import health_words
 from moai_tui.widgets.dashboard.meter import History, bar, history_line, load_style
 from moai_tui.widgets.lines import Line, Lines, Piece, fit, line_width
 from trainer_core.foreign_text import show_line
@@ -22,6 +23,9 @@ IDLE = "-"
 
 WIDE = 110
 """Cells from which a device shows a longer history, its name, and the limit of its power."""
+
+WIDEST = 150
+"""Cells from which its history is longer still."""
 
 WIDEST_GAP = 6
 """Cells between two columns at most: wider, the eye loses the line."""
@@ -56,6 +60,11 @@ class AcceleratorTable(Lines):
     def opened(self) -> bool:
         """Whether the physical devices are shown; by itself where there is more than one."""
         return len(self._devices) > 1 if self._open is None else self._open
+
+    @property
+    def histories(self) -> dict[str, History]:
+        """Utilization of each device by UUID, newest last."""
+        return self._load
 
     def show_reading(
         self,
@@ -157,7 +166,8 @@ def sum_line(devices: Sequence[DeviceSnapshot], own_runs: dict[str, str]) -> Lin
         holders[_holder_word(device, own_runs)] += 1
     order = sorted(holders, key=lambda word: (word != "idle", word == YOU, word))
     parts = ", ".join(f"{holders[word]} {word}" for word in order)
-    return [(f"{len(devices)} devices", "strong"), (f": {parts}", "")]
+    count = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
+    return [(count, "strong"), (f": {parts}", "")]
 
 
 def device_line(
@@ -187,9 +197,9 @@ def device_line(
     meter = 12 if wide else 6
     line: list[Piece] = [(f"  {device.index:>3}  ", "" if device.permitted else "faint")]
     if named and wide:
-        line.append((fit(show_line(device.name, 100), 24) + "  ", "muted"))
+        line.append((fit(short_name(device.name), 18) + "  ", "muted"))
     line += [
-        *history_line(load.values, 24 if wide else 10, load_style(percent)),
+        *history_line(load.values, history_cells(width), load_style(percent)),
         (f" {_percent(percent):>4}  ", load_style(percent)),
         *bar(share, meter, _memory_style(share)),
         (f" {_pair(used, total):>15}  ", ""),
@@ -199,9 +209,24 @@ def device_line(
             "muted",
         ),
     ]
+    health = ", ".join(health_words(device))
+    if health:
+        line.append((fit(f"! {health}  ", min(line_width([(health, "")]) + 4, 34)), "bad"))
     holder, style = _holder_piece(device, own_runs)
     line.append((fit(holder, max(0, width - line_width(line))), style))
     return line
+
+
+def history_cells(width: int) -> int:
+    """Return how many readings of a device's load a line of this width shows."""
+    return 10 if width < WIDE else 16 if width < WIDEST else 40
+
+
+def short_name(name: str) -> str:
+    """Return a card's name without its maker, a slice's with what makes it one."""
+    words = show_line(name, 100).removeprefix("NVIDIA ").removeprefix("AMD Instinct ")
+    card, mig, piece = words.partition(" MIG ")
+    return f"{card.split()[0]} MIG {piece}" if mig and card else words
 
 
 def _split(texts: Sequence[str], width: int, rows: Sequence[AcceleratorRow]) -> tuple[str, ...]:
@@ -251,6 +276,8 @@ def _holder_piece(device: DeviceSnapshot, own_runs: dict[str, str]) -> Piece:
         return f"you · {show_line(title, 200)}", "good"
     if word == "idle":
         return "idle", "faint"
+    if device.held_until is not None:
+        return f"{word} · until about {formatting.clock_text(device.held_until)}", "warn"
     command = next((p.command for p in device.processes if p.command), None)
     return f"{word} · {show_line(command, 200)}" if command else word, "warn"
 

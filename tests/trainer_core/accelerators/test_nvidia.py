@@ -218,3 +218,26 @@ def test_the_real_binding_reads_a_driver_library(tmp_path: Path, lost: bool) -> 
     assert [process["pid"] for process in first["processes"]] == [pid]
     assert first["processes"][0]["memory_used_bytes"] == 5 * 2**30
     assert second["error"] == ("GPU 1 lost: GPU is lost" if lost else None)
+
+
+def test_health_is_told_in_words_and_silence_is_unknown() -> None:
+    """Idle and clocks set by the admin are no throttling; an old driver has the old name."""
+    ill, well, mute = source(
+        fake.gpu(
+            0,
+            nvmlDeviceGetTotalEccErrors=3,
+            nvmlDeviceGetCurrentClocksEventReasons=0x04 | 0x40 | 0x01 | 0x02,
+        ),
+        fake.gpu(
+            1, nvmlDeviceGetTotalEccErrors=0, nvmlDeviceGetCurrentClocksThrottleReasons=0x01
+        ),
+        fake.gpu(
+            2,
+            nvmlDeviceGetTotalEccErrors=fake.NVMLError(3),
+            nvmlDeviceGetCurrentClocksEventReasons="?",
+        ),
+    ).read()
+    assert (ill.ecc_errors, ill.throttle_reasons) == (3, ("power limit", "too hot"))
+    assert (well.ecc_errors, well.throttle_reasons) == (0, ())
+    assert (mute.ecc_errors, mute.throttle_reasons) == (None, ())
+    assert ill.memory_clock_mhz == 1980
