@@ -33,10 +33,16 @@ COMMANDS = {
     "logs": "the logs of a run",
     "attach": "open the dashboard on a run",
     "stop": "stop a run: it saves itself first",
-    "resume": "continue a stopped, failed or lost run",
+    "pause": "save a run and free its devices",
+    "resume": "continue a paused, stopped, failed or lost run",
+    "save": "have a run save a checkpoint now",
+    "set": "change the learning rate of a running run",
+    "extend": "give a running run more steps",
     "generate": "text from a run or any model folder",
     "data": "what the model will see of a dataset",
     "export": "write a run's model as a Hugging Face folder",
+    "verify": "hash every checkpoint and read every event of a run again",
+    "clean": "remove what is safe to remove, after showing it",
     "doctor": "what is installed, seen and usable here",
 }
 """Each command stands in the module of its name in `moai_tui.commands`."""
