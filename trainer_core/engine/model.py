@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +12,11 @@ import torch
 from torch import nn
 
 from trainer_core.engine import attention, pretrained
+from trainer_core.engine.four_bits import (
+    draw_the_rest,
+    hold_in_four_bits,
+    linear_layers_to_be_drawn,
+)
 from trainer_core.engine.kernels.gelu import CpuGelu
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.sharded_model import Fill, NotRecordable, build_weightless
@@ -79,27 +85,35 @@ def load_model(
     """
     attention.register()
     quiet_transformers()
-    if config.method == "qlora":
-        raise ConfigError("method", "qlora", "use lora", "4-bit weights are not in this version")
     dtype = numerics.weights if config.method == "full" else numerics.frozen
     source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
+    in_four_bits = config.method == "qlora"
     if source.fresh:
-        model, fill = _fresh_model(source, config.seed, device, dtype, tokenizer, sharded=sharded)
+        with linear_layers_to_be_drawn() if in_four_bits else nullcontext():
+            model, fill = _fresh_model(
+                source, config.seed, device, dtype, tokenizer, sharded=sharded
+            )
     else:
-        model, fill = _stored_model(source, device, dtype, sharded=sharded)
+        first = torch.device("cpu") if in_four_bits else device
+        model, fill = _stored_model(source, first, dtype, sharded=sharded)
     shape = shape_of(model.config, model)
     check_vocabulary(shape, tokenizer, config.model)
     choices = _settle(model, device)
+    if in_four_bits:
+        model, remark = _in_four_bits(model, shape, device)
+        choices.append(remark)
     packed = attention.uses_interface(model)
     choices += _remarks(packed=packed, whole=sharded and fill is None)
-    if config.method == "lora":
+    adapters = 0
+    if config.method != "full":
         torch.manual_seed(config.seed)
         model = add_adapters(model, config.lora)
+        adapters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return LoadedModel(
         model=model,
         shape=shape,
-        parameters=sum(p.numel() for p in model.parameters()),
-        trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        parameters=shape.parameters + adapters,
+        trained_parameters=adapters or shape.parameters,
         packed=packed,
         choices=tuple(choices),
         fill=fill,
@@ -219,7 +233,7 @@ def add_adapters(model: nn.Module, lora: LoraConfig) -> Any:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=list(lora.target_modules) or "all-linear",
-        fan_in_fan_out=cast(Any, model).config.model_type == "gpt2",
+        fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in model.modules()),
         task_type="CAUSAL_LM",
     )
     try:
@@ -285,6 +299,16 @@ def _remarks(*, packed: bool, whole: bool) -> list[str]:
     if whole:
         found.append("each rank holds the whole model once, until it is sharded")
     return found
+
+
+def _in_four_bits(
+    model: nn.Module, shape: ModelShape, device: torch.device
+) -> tuple[nn.Module, str]:
+    """Round the blocks' weights to 4 bits on their way to the device; say what that is."""
+    held = hold_in_four_bits(blocks_of(model), device)
+    draw_the_rest(model, device)
+    share = held / max(1, shape.parameters)
+    return model.to(device), f"{share:.0%} of the frozen weights are held in 4 bits (NF4)"
 
 
 def _settle(model: nn.Module, device: torch.device) -> list[str]:

@@ -188,13 +188,6 @@ def _text_fix(text: str, *, many_lines: bool) -> str | None:
     return None
 
 
-def _method(config: RunConfig) -> list[ConfigError]:
-    if config.method == "qlora":
-        problem = "4-bit frozen weights are not in this version"
-        return [ConfigError("method", "qlora", "use lora", problem)]
-    return []
-
-
 def _name(config: RunConfig) -> list[ConfigError]:
     name = config.name
     if name is None:
@@ -311,7 +304,6 @@ def _dataset(config: RunConfig) -> list[ConfigError]:
 
 
 _RULES: tuple[Callable[[RunConfig], list[ConfigError]], ...] = (
-    _method,
     _name,
     _time_limit,
     _size,

@@ -123,9 +123,31 @@ def test_lora_without_peft_says_how_to_get_it(monkeypatch):
         load(model="tiny", method="lora")
 
 
-def test_qlora_is_refused():
-    with pytest.raises(ConfigError, match="use lora"):
-        load(model="tiny", method="qlora")
+@pytest.mark.parametrize("kind", ["gpt2", "Llama"])
+def test_qlora_trains_adapters_over_four_bits(kind, make_model, tmp_path):
+    make_model(kind).save_pretrained(tmp_path / "model")
+    plain = load(model=str(tmp_path / "model"))
+    loaded = load(model=str(tmp_path / "model"), method="qlora", lora=LoraConfig(rank=2))
+    trained = [n for n, p in loaded.model.named_parameters() if p.requires_grad]
+    assert trained
+    assert all("lora_" in name for name in trained)
+    assert loaded.shape == plain.shape
+    assert loaded.parameters == plain.parameters + loaded.trained_parameters
+    assert any("held in 4 bits" in choice for choice in loaded.choices)
+
+
+def test_qlora_draws_fresh_weights_layer_by_layer(monkeypatch):
+    from trainer_core.engine.four_bits import FourBitLinear
+
+    one, same, other = (
+        load(model="tiny", method="qlora", seed=seed).model.state_dict() for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    name = "base_model.model.transformer.h.0.mlp.c_fc.base_layer.weight"
+    assert one[name].dtype == torch.uint8
+    assert not torch.equal(one[name], other[name])
+    blocks = blocks_of(load(model="tiny", method="qlora").model)
+    assert all(isinstance(block.attn.c_attn.base_layer, FourBitLinear) for block in blocks)
 
 
 def test_a_tokenizer_that_is_too_large_is_refused():
