@@ -224,15 +224,16 @@ class Live:
             self._post(reading)
 
     def _list_runs(self) -> None:
-        from trainer_core.run.summarize import list_runs
+        from trainer_core.run.listing import RunLister
 
+        lister = RunLister()
         seen: tuple[RunSummary, ...] | None = None
         posted = 0.0
         while not self._ended.is_set():
             self._list_wanted.wait()
             if self._ended.is_set():
                 return
-            runs, now = list_runs(), time.monotonic()
+            runs, now = lister.runs(), time.monotonic()
             if runs != seen or now - posted > AGES_SECONDS:
                 self._post(RunsListed(runs))
                 seen, posted = runs, now

@@ -186,12 +186,12 @@ def test_trouble_is_one_sentence_once_and_no_dead_thread(post, monkeypatch):
     mended = threading.Event()
     monkeypatch.setattr(live, "RETRY_SECONDS", 0.01)
 
-    def list_runs():
+    def directories():
         if not mended.is_set():
             raise RuntimeError("a [b]hole[/b]\x1b")
-        return ()
+        return []
 
-    monkeypatch.setattr("trainer_core.run.summarize.list_runs", list_runs)
+    monkeypatch.setattr("trainer_core.run.listing.run_directories", directories)
     running = Live()
     monkeypatch.setattr(running, "_read_accelerators", running._ended.wait)
     running.start(post)

@@ -56,12 +56,16 @@ def summarize(directory: RunDirectory, view: RunView | None = None) -> RunSummar
 
 
 def list_runs() -> tuple[RunSummary, ...]:
-    """Return every run on this machine, newest first; costs a few small files a run."""
-    summaries = []
-    for directory in run_directories():
-        cached = read_cached(directory)
-        summaries.append(summarize(directory) if cached is None else settled(directory, cached))
-    return tuple(summaries)
+    """Return every run on this machine, newest first; `listing` does it again and again."""
+    return tuple(map(listed, run_directories()))
+
+
+def listed(directory: RunDirectory) -> RunSummary:
+    """Return one run of a list; costs a few small files."""
+    cached = read_cached(directory)
+    summary = summarize(directory) if cached is None else settled(directory, cached)
+    meta = read_meta(directory)  # people change it after the supervisor's last word
+    return msgspec.structs.replace(summary, name=meta.name, tags=meta.tags, notes=meta.notes)
 
 
 def read_cached(directory: RunDirectory) -> RunSummary | None:
@@ -139,6 +143,8 @@ def base_summary(directory: RunDirectory) -> RunSummary:
         method=config.method,
         size=config.size,
         created=meta.created,
+        tags=meta.tags,
+        notes=meta.notes,
     )
 
 

@@ -60,3 +60,5 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute path of `model/` once it is complete."""
     last_checkpoint_step: int | None = None
     attempt: int = 1
+    tags: tuple[str, ...] = ()
+    notes: str = ""
