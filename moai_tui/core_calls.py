@@ -56,7 +56,7 @@ def plan_answer(
     draft: RunConfig, devices: tuple[DeviceSnapshot, ...], report: DataReport | None
 ) -> PlanReady:
     """Return the verdict on a draft, with the defaults it leads to and why."""
-    from trainer_core.plan.draft import verdict_for
+    from trainer_core.run.draft import verdict_for
 
     try:
         found = verdict_for(_sized(draft, devices), devices, report)

@@ -160,7 +160,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         if not path.exists():
             return {}, []
-        from trainer_core.run.yaml_text import read_yaml_file
+        from trainer_core.yaml_text import read_yaml_file
 
         content = read_yaml_file(path)
     except (UserError, OSError) as error:

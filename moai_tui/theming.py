@@ -154,7 +154,7 @@ def _mapping(path: Path) -> tuple[dict[Any, Any], dict[Any, int]]:
     """Return the file's content and the 1-based line of each key, nested ones included."""
     content: Any = _plainly(path)
     if content is None:
-        from trainer_core.run.yaml_text import read_yaml_file
+        from trainer_core.yaml_text import read_yaml_file
 
         try:
             content = read_yaml_file(path)

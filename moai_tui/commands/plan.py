@@ -11,9 +11,9 @@ from moai_tui.commands import run_options as options
 from moai_tui.commands.output import write_json, write_line, write_table
 from moai_tui.formatting import bytes_text, duration_text, rate_text
 from trainer_core.errors import UserError
-from trainer_core.plan.draft import DraftVerdict, verdict_for
 from trainer_core.plan.types import Plan, SizeVerdict, Verdict
 from trainer_core.run.config import RunConfig
+from trainer_core.run.draft import DraftVerdict, verdict_for
 
 Machine = Annotated[
     str | None,
@@ -135,6 +135,25 @@ def _print(draft: DraftVerdict, verdict: Verdict) -> None:
         write_line(f"chosen: {choice}")
     for note in verdict.notes:
         write_line(f"note: {note}")
+    disk = _disk(draft, verdict)
+    if disk is not None:
+        for line in disk.lines:
+            write_line(f"disk: {show_line(line, 500)}")
+        for offer in disk.offers:
+            write_line(f"disk, instead: {show_line(offer, 500)}")
+
+
+def _disk(draft: DraftVerdict, verdict: Verdict) -> DiskPlan | None:
+    """Return what the run would write; None for a machine that is only described."""
+    from trainer_core.run.disk_plan import disk_plan
+
+    if draft.shape is None or (draft.hardware is not None and draft.hardware.described):
+        return None
+    plan = verdict.choice.plan if verdict.choice else None
+    try:
+        return disk_plan(draft.ready, draft.shape, plan)
+    except OSError:
+        return None
 
 
 def _headline(draft: DraftVerdict) -> str:
@@ -183,7 +202,9 @@ def _split(plan: Plan) -> dict[str, int]:
 
 def _as_json(draft: DraftVerdict, verdict: Verdict) -> dict[str, Any]:
     config, hardware = draft.config, draft.hardware
+    disk = _disk(draft, verdict)
     return {
+        "disk": _disk_as_json(disk) if disk is not None else None,
         "sizes": [_size_as_json(judged) for judged in verdict.sizes],
         "choice": _size_as_json(verdict.choice) if verdict.choice else None,
         "reason": verdict.reason,
@@ -198,6 +219,22 @@ def _as_json(draft: DraftVerdict, verdict: Verdict) -> dict[str, Any]:
         "sequence_length": config.sequence_length,
         "global_batch_size": config.global_batch_size,
         "choices": list(draft.choices),
+    }
+
+
+def _disk_as_json(disk: DiskPlan) -> dict[str, Any]:
+    return {
+        "fits": disk.fits,
+        "offers": list(disk.offers),
+        "places": [
+            {
+                **msgspec.to_builtins(need.place),
+                "needed_bytes": need.needed_bytes,
+                "fits": need.fits,
+                "items": {item.name: item.bytes for item in need.items},
+            }
+            for need in disk.needs
+        ],
     }
 
 

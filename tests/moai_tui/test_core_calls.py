@@ -62,7 +62,7 @@ def test_a_planner_that_fails_is_a_sentence(facts, monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("trainer_core.plan.draft.verdict_for", broken)
+    monkeypatch.setattr("trainer_core.run.draft.verdict_for", broken)
     ready = core_calls.plan_answer(RunConfig(), facts.cpu, None)
     assert ready.problems == (("", "The planner failed: ZeroDivisionError: by zero"),)
 

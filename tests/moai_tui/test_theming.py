@@ -5,7 +5,7 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
 from moai_tui import theming
-from trainer_core.run.yaml_text import read_yaml_file
+from trainer_core.yaml_text import read_yaml_file
 
 BUILTIN = ("colour-blind", "high-contrast", "moai-dark", "moai-light", "mono")
 

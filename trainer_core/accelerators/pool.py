@@ -199,13 +199,12 @@ def _parse(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        import yaml
+        from trainer_core.yaml_text import read_yaml
 
         try:
-            return yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError) as error:
-            problem = str(error).splitlines()[0] if str(error) else "not YAML"
-            raise _broken(path, problem) from error
+            return read_yaml(text, "it")
+        except UserError as error:
+            raise _broken(path, str(error)) from error
 
 
 def _broken(path: Path, problem: str) -> UserError:

@@ -70,7 +70,7 @@ class ScriptedSource:
         try:
             content = json.loads(text)
         except ValueError:
-            import yaml
+            from trainer_core.yaml_text import read_yaml
 
             content = read_yaml(text, str(self.path))
         if not isinstance(content, dict):

@@ -12,7 +12,7 @@ from trainer_core.plan.choose import best_plan, plans_for
 from trainer_core.plan.memory import Layout, predict_memory
 from trainer_core.plan.mend import cheapest_mend
 from trainer_core.plan.types import Hardware, MemorySplit, ModelShape, Workload
-from trainer_core.plan.workload import workload_in
+from trainer_core.run.workload import workload_in
 
 SMALLER = 0.9
 """A plan that ran out of memory was predicted too low: the next must be below by a tenth."""

@@ -11,7 +11,7 @@ from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.plan.hardware import DRIVER_SHARE_BYTES, matmul_flops
 from trainer_core.plan.peaks import peaks_of
 from trainer_core.plan.types import Hardware
-from trainer_core.run.yaml_text import read_yaml_file
+from trainer_core.yaml_text import read_yaml_file
 
 MACHINES = Path(__file__).parent.parent / "presets" / "machines"
 """Folder of the shipped descriptions."""

@@ -16,7 +16,7 @@ from trainer_core.plan.types import ModelShape
 from trainer_core.run import found_here
 from trainer_core.run.config_file import PRESETS
 from trainer_core.run.found_here import FoundModel, read_shape
-from trainer_core.run.yaml_text import read_yaml_file
+from trainer_core.yaml_text import read_yaml_file
 
 Origin = Literal["built-in", "preset", "hub cache", "folder", "run", "package", "file", "hub"]
 

@@ -17,7 +17,7 @@ from trainer_core.run.config import RunConfig
 from trainer_core.run.field_types import FROM_FLAG, convert, fields, sections, shown
 from trainer_core.run.fields import FieldValue, value_of, with_value
 from trainer_core.run.foreign_keys import advice_for
-from trainer_core.run.yaml_text import read_yaml_file, yaml_of_text
+from trainer_core.yaml_text import read_yaml_file, yaml_of_text
 
 PRESETS = Path(__file__).parent.parent / "presets"
 """Folder of the shipped presets."""

@@ -66,7 +66,7 @@ def resolve(
 ) -> Resolved:
     """Fill the fields left open.
 
-    `micro_batch_size` and `parallel` stay open: the plan fills them (`plan.workload.apply_plan`).
+    `micro_batch_size` and `parallel` stay open: the plan fills them (`run.workload.apply_plan`).
     Steps stay open too while the data is not counted, unless the run is the built-in one.
 
     Args:

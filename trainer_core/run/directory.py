@@ -12,13 +12,11 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
 from trainer_core.durable import sync_folder, write_whole
 from trainer_core.errors import ConfigError, UserError
@@ -34,6 +32,7 @@ from trainer_core.run.state_folder import (
     remembered,
     require_private,
 )
+from trainer_core.yaml_text import own_yaml, read_own_yaml
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _TAG = re.compile(r"[\w][\w.:-]{0,63}")
@@ -232,14 +231,15 @@ def find_run(text: str) -> RunDirectory:
 def read_meta(directory: RunDirectory) -> RunMeta:
     """Return name and notes of a run; empty ones when the file is missing or broken."""
     try:
-        return msgspec.convert(_load_yaml(directory.meta_path.read_text()) or {}, type=RunMeta)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError):
+        content = read_own_yaml(directory.meta_path.read_text(), "meta.yaml")
+        return msgspec.convert(content or {}, type=RunMeta)
+    except (OSError, UnicodeDecodeError, UserError, msgspec.ValidationError):
         return RunMeta(created=_time_of(directory.id))
 
 
 def write_meta(directory: RunDirectory, meta: RunMeta) -> None:
     """Write what people say of a run, whole or not at all."""
-    write_whole(directory.meta_path, _yaml(msgspec.to_builtins(meta)))
+    write_whole(directory.meta_path, own_yaml(msgspec.to_builtins(meta)).encode())
 
 
 def change_meta(
@@ -345,14 +345,3 @@ def _time_of(run_id: str) -> float:
         return time.mktime(time.strptime(run_id[:15], "%Y%m%d-%H%M%S"))
     except ValueError:
         return 0.0
-
-
-def _yaml(value: Mapping[str, Any]) -> bytes:
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True)
-    return text.encode()
-
-
-def _load_yaml(text: str) -> Any:
-    # Both loaders build plain data only.
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

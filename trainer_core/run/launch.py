@@ -20,7 +20,7 @@ from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.folders import cache_root
 from trainer_core.foreign_text import show
 from trainer_core.network import hub_answers, hub_is_off, hub_knows_model
-from trainer_core.plan.draft import DraftVerdict, verdict_for
+from trainer_core.run.draft import DraftVerdict, verdict_for
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.catalog import ModelEntry, require_model
 from trainer_core.run.check import check

@@ -28,7 +28,7 @@ def test_a_described_machine_is_planned_for(capsys: pytest.CaptureFixture[str]) 
     rows = {line[2:].split(" ")[0]: line for line in lines[3:16]}
     assert len(rows) == 13
     assert " no " in rows["Small.80GB"]
-    assert "fits with size: Large" in rows["Small.80GB"]
+    assert "fits with numerics: auto" in rows["Small.80GB"]
     assert "tok/s" not in rows["Small.80GB"]
     assert rows["xLarge.640GB"].startswith("* xLarge.640GB")
     assert "cannot be formed" in rows["2xLarge.1280GB"]
@@ -59,7 +59,8 @@ def test_json_has_the_promised_fields(capsys: pytest.CaptureFixture[str]) -> Non
     assert answer["choice"]["size"] == "xLarge.640GB"
     memory = answer["choice"]["plan"]["memory_bytes"]
     assert sum(memory.values()) == answer["choice"]["peak_memory_bytes"]
-    assert answer["sizes"][0]["change"] == {"size": "Large"}
+    assert answer["sizes"][0]["change"] == {"numerics": "auto"}
+    assert answer["sizes"][1]["change"] == {"size": "Large"}
     assert answer["reason"]
     assert answer["runner_up"]["plan"]
     assert answer["computed_only"] is True

@@ -47,7 +47,7 @@ def test_the_file_may_change_between_readings(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("[]", "no mapping"),
-        ("{", "neither JSON nor YAML"),
+        ("{", "not YAML"),
         ("devices: 5", "no list `devices`"),
         ("devices: [5]", "no mapping"),
         ("devices: [{kind: tpu}]", "'tpu' is none of"),

@@ -20,7 +20,7 @@ from trainer_core.run.config_file import (
 )
 from trainer_core.run.field_types import fields
 from trainer_core.run.fields import with_value
-from trainer_core.run.yaml_text import read_yaml
+from trainer_core.yaml_text import read_yaml
 
 
 def _sentences(mapping: Any) -> list[str]:

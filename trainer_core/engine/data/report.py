@@ -16,7 +16,7 @@ from trainer_core.json_lines import write_json_line
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import load_config, override, parse_config
 from trainer_core.run.data_report import DataReport, DownloadTold, RenderedRow, RowError
-from trainer_core.run.yaml_text import read_yaml
+from trainer_core.yaml_text import read_yaml
 
 USER_MISTAKE = 2
 _BAR_CELLS = 30

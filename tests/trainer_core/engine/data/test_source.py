@@ -11,7 +11,7 @@ from trainer_core.engine.data.source import Source, find_source, fingerprint
 from trainer_core.errors import DataError
 from trainer_core.run.config import DataConfig
 from trainer_core.run.config_file import PRESETS
-from trainer_core.run.yaml_text import read_yaml_file
+from trainer_core.yaml_text import read_yaml_file
 
 ROW = '{"text": "x"}\n'
 

@@ -6,9 +6,9 @@ import pytest
 
 from trainer_core.plan.choose import plans_for
 from trainer_core.plan.types import Hardware, ModelShape
-from trainer_core.plan.workload import apply_plan, workload_of
 from trainer_core.run.config import LoraConfig, ParallelConfig, RunConfig
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.workload import apply_plan, workload_of
 
 
 def test_a_config_becomes_what_the_planner_judges(

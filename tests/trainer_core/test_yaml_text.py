@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer_core.errors import UserError
-from trainer_core.run.yaml_text import (
+from trainer_core.yaml_text import (
     SIZE_LIMIT_BYTES,
     read_yaml,
     read_yaml_file,

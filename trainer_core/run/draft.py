@@ -12,13 +12,13 @@ from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.choose import make_verdict
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.plan.types import Hardware, ModelShape, Verdict
-from trainer_core.plan.workload import apply_plan, workload_of
 from trainer_core.run.catalog import require_model
 from trainer_core.run.check import check, check_devices, check_shape
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.data_size import estimated_steps
 from trainer_core.run.defaults import resolve
+from trainer_core.run.workload import apply_plan, workload_of
 
 TIME_ESTIMATED = "time estimated from the size of the data; it is exact once the data is counted"
 TIME_UNKNOWN = "time unknown until the data is counted; steps would settle it"
@@ -59,14 +59,14 @@ def verdict_for(
         report: Of the config's dataset, where it was counted.
     """
     problems = [(error.field, str(error)) for error in check(config)]
+    hardware: Hardware | None = None
+    shape: ModelShape | None = None
     try:
         hardware = _hardware(config, devices)
+        if hardware is None:
+            problems.append(("devices", "no permitted device is seen; `moai-tui doctor` says why"))
     except ConfigError as error:
-        problems.append(("devices", str(error)))
-        return DraftVerdict(config=config, verdict=None, problems=tuple(problems))
-    if hardware is None:
-        problems.append(("devices", "no permitted device is seen; `moai-tui doctor` says why"))
-    shape: ModelShape | None = None
+        problems.append((error.field, str(error)))
     try:
         shape = require_model(config.model, config.worker.python).shape
     except UserError as error:
@@ -76,20 +76,7 @@ def verdict_for(
             config=config, verdict=None, problems=tuple(problems), shape=shape, hardware=hardware
         )
     resolved = resolve(config, shape, hardware, report)
-    size, errors = _size_devices(resolved.config, hardware)
-    errors += check_shape(resolved.config, shape)
-    verdict = None
-    if not errors:
-        workload = workload_of(resolved.config, shape, hardware, report)
-        notes: tuple[str, ...] = ()
-        if workload.steps is None:
-            workload = replace(workload, steps=estimated_steps(resolved.config))
-            notes = (TIME_ESTIMATED,) if workload.steps else (TIME_UNKNOWN,)
-        verdict = make_verdict(workload, hardware, size)
-        verdict = replace(verdict, notes=(*verdict.notes, *notes))
-        if size is not None:
-            # A batch no plan divides shows per size; for the size asked for it is a mistake.
-            errors += check_devices(resolved.config, size)
+    verdict, errors = _judged(resolved.config, shape, hardware, report)
     return DraftVerdict(
         config=resolved.config,
         verdict=verdict,
@@ -98,6 +85,25 @@ def verdict_for(
         shape=shape,
         hardware=hardware,
     )
+
+
+def _judged(
+    config: RunConfig, shape: ModelShape, hardware: Hardware, report: DataReport | None
+) -> tuple[Verdict | None, list[ConfigError]]:
+    """Plan a resolved draft; None and why where its parts do not go together."""
+    size, errors = _size_devices(config, hardware)
+    errors += check_shape(config, shape)
+    if errors:
+        return None, errors
+    workload = workload_of(config, shape, hardware, report)
+    notes: tuple[str, ...] = ()
+    if workload.steps is None:
+        workload = replace(workload, steps=estimated_steps(config))
+        notes = (TIME_ESTIMATED,) if workload.steps else (TIME_UNKNOWN,)
+    verdict = make_verdict(workload, hardware, size)
+    # A batch no plan divides shows per size; for the size asked for it is a mistake.
+    mistakes = check_devices(config, size) if size is not None else []
+    return replace(verdict, notes=(*verdict.notes, *notes)), mistakes
 
 
 def _hardware(config: RunConfig, devices: Sequence[DeviceSnapshot] | Hardware) -> Hardware | None:

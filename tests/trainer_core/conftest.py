@@ -1,4 +1,4 @@
-"""Shapes, workloads and machines of the planner's tests."""
+"""Shapes, workloads and machines: what the planner and its callers are tested with."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from trainer_core.accelerators.base import DeviceSnapshot
-from trainer_core.plan.draft import TIME_ESTIMATED, TIME_UNKNOWN, verdict_for
 from trainer_core.plan.machines import load_machine
 from trainer_core.plan.types import Hardware
 from trainer_core.run.config import RunConfig
 from trainer_core.run.config_file import load_config, override
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.draft import TIME_ESTIMATED, TIME_UNKNOWN, verdict_for
 
 GIB = 2**30
 

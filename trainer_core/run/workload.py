@@ -1,0 +1,76 @@
+"""Between a run's configuration and the planner: a workload out of it, and the plan back in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from trainer_core.plan.hardware import settled_precision
+from trainer_core.plan.types import Hardware, ModelShape, Plan, Workload
+from trainer_core.run.config import RunConfig
+from trainer_core.run.data_report import DataReport
+
+
+def workload_of(
+    config: RunConfig, shape: ModelShape, hardware: Hardware, report: DataReport | None = None
+) -> Workload:
+    """Return what the planner has to judge.
+
+    Args:
+        config: Resolved: length and batch are set.
+        shape: Of the config's model.
+        hardware: Settles `precision: auto`.
+        report: Of the config's dataset, where there is one.
+
+    Raises:
+        ValueError: The config is not resolved.
+    """
+    precision = settled_precision(hardware.kind, hardware.name, config.precision)
+    mean_length = report.mean_tokens_per_row if report else None
+    return workload_in(config, shape, precision, mean_document_length=mean_length)
+
+
+def workload_in(
+    config: RunConfig,
+    shape: ModelShape,
+    precision: Literal["fp32", "bf16"],
+    *,
+    mean_document_length: float | None = None,
+) -> Workload:
+    """Return the workload of a resolved config in a precision that is settled already.
+
+    Raises:
+        ValueError: The config is not resolved.
+    """
+    if config.sequence_length is None or config.global_batch_size is None:
+        raise ValueError("sequence_length and global_batch_size must be resolved first")
+    return Workload(
+        shape=shape,
+        method=config.method,
+        sequence_length=config.sequence_length,
+        global_batch_size=config.global_batch_size,
+        micro_batch_size=config.micro_batch_size,
+        precision=precision,
+        strategy=config.parallel.strategy,
+        recomputation=config.parallel.recomputation,
+        lora_rank=config.lora.rank,
+        steps=config.steps,
+        mean_document_length=mean_document_length,
+        numerics=config.numerics,
+    )
+
+
+def apply_plan(config: RunConfig, plan: Plan) -> RunConfig:
+    """Return the config with the plan's choices written into it.
+
+    On the fast path how many blocks are recomputed stays open: the engine sees the card's memory.
+    """
+    again = config.parallel.recomputation if plan.fast else plan.recomputation
+    parallel = msgspec.structs.replace(config.parallel, strategy=plan.strategy, recomputation=again)
+    return msgspec.structs.replace(
+        config,
+        micro_batch_size=plan.micro_batch_size,
+        precision=plan.precision,
+        parallel=parallel,
+    )
