@@ -29,13 +29,18 @@ def estimated_steps(config: RunConfig) -> int | None:
     """
     if config.sequence_length is None or config.global_batch_size is None:
         return None
-    entry = find_dataset(config.dataset)
-    size = _text_bytes(entry) if entry is not None else None
+    size = estimated_text_bytes(config)
     if not size:
         return None
     tokens = (1 - config.data.eval_fraction) * size / BYTES_PER_TOKEN
     sequences = max(1, round(tokens / config.sequence_length))
     return steps_from_epochs(config.epochs or 1.0, sequences, config.global_batch_size)
+
+
+def estimated_text_bytes(config: RunConfig) -> float | None:
+    """Return about how much text a run's dataset holds; None where nothing tells."""
+    entry = find_dataset(config.dataset)
+    return _text_bytes(entry) if entry is not None else None
 
 
 def _text_bytes(entry: DatasetEntry) -> float | None:
