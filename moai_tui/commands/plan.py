@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -11,9 +11,13 @@ from moai_tui.commands import run_options as options
 from moai_tui.commands.output import write_json, write_line, write_table
 from moai_tui.formatting import bytes_text, duration_text, rate_text
 from trainer_core.errors import UserError
+from trainer_core.foreign_text import show_line
 from trainer_core.plan.types import Plan, SizeVerdict, Verdict
 from trainer_core.run.config import RunConfig
 from trainer_core.run.draft import DraftVerdict, verdict_for
+
+if TYPE_CHECKING:
+    from trainer_core.run.disk_plan import DiskPlan
 
 Machine = Annotated[
     str | None,

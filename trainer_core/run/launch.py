@@ -20,7 +20,6 @@ from trainer_core.errors import ConfigError, ConfigErrors, UserError
 from trainer_core.folders import cache_root
 from trainer_core.foreign_text import show
 from trainer_core.network import hub_answers, hub_is_off, hub_knows_model
-from trainer_core.run.draft import DraftVerdict, verdict_for
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.catalog import ModelEntry, require_model
 from trainer_core.run.check import check
@@ -39,6 +38,9 @@ from trainer_core.run.directory import (
     write_config,
     write_meta,
 )
+from trainer_core.run.disk_plan import require_room
+from trainer_core.run.draft import DraftVerdict, verdict_for
+from trainer_core.run.elsewhere import require_silence
 from trainer_core.run.process import liveness, start_run
 from trainer_core.run.usable_worker import require_usable
 from trainer_core.run.worker_ready import require_ready
@@ -120,14 +122,12 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
     Raises:
         UserError: If it runs, has finished, or cannot start.
     """
-    life = liveness(directory)
-    if life == "elsewhere":
-        raise UserError(f"run {directory.id} belongs to another host; resume it there")
-    if life == "alive":
+    if liveness(directory) == "alive":
         raise UserError(f"run {directory.id} is running; there is nothing to resume")
     record = read_exit(directory)
     if record is not None and record.state == "finished":
         raise UserError(f"run {directory.id} has finished; start a new run from its model instead")
+    require_silence(directory)
     if size is not None:
         # What another number of devices changes is chosen anew; the rest stays as it was.
         before = msgspec.structs.replace(
@@ -170,6 +170,7 @@ def _planned(config: RunConfig, report: DataReport | None) -> Prepared:
         config = msgspec.structs.replace(config, size=size.label)
     draft = verdict_for(config, inventory.devices, report)
     _refuse_what_cannot_work(draft)
+    _require_room(draft)
     _require_usable(config, inventory)
     ready = draft.ready
     if config.size is not None:
@@ -177,6 +178,12 @@ def _planned(config: RunConfig, report: DataReport | None) -> Prepared:
         label = size_from_text(config.size, inventory.devices).label
         ready = msgspec.structs.replace(ready, size=label)
     return Prepared(config=ready, choices=_choices(draft))
+
+
+def _require_room(draft: DraftVerdict) -> None:
+    choice = draft.verdict.choice if draft.verdict else None
+    if draft.shape is not None:
+        require_room(draft.ready, draft.shape, choice.plan if choice else None)
 
 
 def _require_usable(config: RunConfig, inventory: Inventory) -> None:
