@@ -18,7 +18,7 @@ from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.reporting import Reporter, versions
 from trainer_core.engine.saver import FULL, SaveProblem
 from trainer_core.engine.saves import Saves
-from trainer_core.engine.setup import Parts
+from trainer_core.engine.setup import DATA_FACT, Parts
 from trainer_core.run.directory import RunDirectory, read_meta
 from trainer_core.run.events import (
     ModelSaved,
@@ -60,6 +60,12 @@ class Outcomes:
             self._reporter.event(
                 Notice(level="warning", text=f"A checkpoint was passed over: {problem}.")
             )
+        if checkpoint is not None and checkpoint.world_size != settled.world_size:
+            text = (
+                f"The checkpoint of step {checkpoint.step} was made by {checkpoint.world_size} "
+                f"ranks, {settled.world_size} go on from it: losses may differ in the last digits."
+            )
+            self._reporter.event(Notice(level="info", text=text))
         self._reporter.event(
             RunStarted(
                 model=settled.config.model,
@@ -148,6 +154,7 @@ class Outcomes:
     def save(self, step: int) -> None:
         """Begin a checkpoint, once a step; every rank calls it."""
         facts: dict[str, Any] = dict(self._parts.settled.position_facts())
+        facts[DATA_FACT] = self._parts.data.fingerprint
         if self._eval_losses:
             facts["first_eval_loss"] = self._eval_losses[0]
         if self._evaluated_step == step:

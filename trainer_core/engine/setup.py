@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from trainer_core.accelerators.sizes import DEVICES_BY_NAME
 from trainer_core.engine import attention, distributed
 from trainer_core.engine.checkpoint import (
     VerifiedCheckpoint,
@@ -46,6 +48,10 @@ from trainer_core.run.config import RunConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+DATA_FACT = "data"
+"""Under which a checkpoint names the rows it was trained on."""
 
 
 @dataclass(slots=True)
@@ -94,7 +100,7 @@ def build(
     sharded = settled.strategy == "fsdp"
     reporter.phase("loading")
     checkpoint = agreed_checkpoint(run_folder, world)
-    check_same_run(checkpoint, settled)
+    check_same_run(checkpoint, settled, data.fingerprint)
     loaded = load_model(
         config, numerics=numerics, device=device, tokenizer=tokenizer, sharded=sharded
     )
@@ -182,14 +188,27 @@ def uses_kernel(device: torch.device, numerics: Numerics) -> bool:
     return numerics.compute == torch.bfloat16 and attention.varlen_available(device)
 
 
-def check_same_run(checkpoint: VerifiedCheckpoint | None, settled: Settled) -> None:
-    """Refuse to go on from a checkpoint of other data or another batch: its order would differ.
+def check_same_run(
+    checkpoint: VerifiedCheckpoint | None, settled: Settled, data_fingerprint: str = ""
+) -> None:
+    """Refuse to go on from a checkpoint of other data, another batch or, unasked, other devices.
 
     Raises:
         UserError: Naming what differs.
     """
     if checkpoint is None:
         return
+    ranks = settled.world_size
+    if checkpoint.world_size != ranks and asked_devices(settled.config) != ranks:
+        raise UserError(
+            f"the checkpoint of step {checkpoint.step} was made by {checkpoint.world_size} ranks "
+            f"and {ranks} were started; resume with --size to go on with another number"
+        )
+    if checkpoint.extra.get(DATA_FACT, data_fingerprint) != data_fingerprint:
+        raise UserError(
+            f"{settled.config.dataset}: its rows are not those the checkpoint of step "
+            f"{checkpoint.step} was trained on; bring back what changed, or start a new run"
+        )
     for name, now in settled.position_facts().items():
         then = checkpoint.extra.get(name, now)
         if then != now:
@@ -198,6 +217,14 @@ def check_same_run(checkpoint: VerifiedCheckpoint | None, settled: Settled) -> N
                 f"{settled.config.dataset} now gives {now}; bring back what changed, "
                 "or start a new run"
             )
+
+
+def asked_devices(config: RunConfig) -> int | None:
+    """Return the number of devices a configuration names; None where it names none."""
+    if config.size is not None:
+        name = re.sub(r"\.\d+GB$", "", config.size.strip(), flags=re.IGNORECASE)
+        return DEVICES_BY_NAME.get(name.lower())
+    return len(config.devices) or None
 
 
 def _feeds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
@@ -49,6 +50,38 @@ def test_a_checkpoint_of_other_data_is_refused():
     other = VerifiedCheckpoint(step=2, path=Path("x"), extra=extra | {"sequences": 9})
     with pytest.raises(UserError, match="sequences 9"):
         setup.check_same_run(other, settled)
+
+
+def test_rows_that_changed_are_refused():
+    settled = settle_steps(
+        RunConfig(sequence_length=64, steps=3), sequences=10, world_size=1, device=CPU
+    )
+    extra = settled.position_facts() | {setup.DATA_FACT: "before"}
+    made = VerifiedCheckpoint(step=2, path=Path("x"), extra=extra)
+    setup.check_same_run(made, settled, "before")
+    with pytest.raises(UserError, match="its rows are not those"):
+        setup.check_same_run(made, settled, "after")
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        (RunConfig(size="Medium.32GB"), False),
+        (RunConfig(devices=("0", "1")), False),
+        (RunConfig(size="Small.16GB"), True),
+        (RunConfig(), True),
+    ],
+)
+def test_another_number_of_devices_is_taken_only_when_asked_for(config, refused):
+    config = msgspec.structs.replace(config, sequence_length=64, steps=3)
+    settled = settle_steps(config, sequences=10, world_size=2, device=CPU)
+    made = VerifiedCheckpoint(step=2, path=Path("x"), extra={}, world_size=1)
+    if refused:
+        with pytest.raises(UserError, match="made by 1 ranks and 2 were started"):
+            setup.check_same_run(made, settled)
+    else:
+        setup.check_same_run(made, settled)
+    assert setup.asked_devices(RunConfig(size="1.5xLarge.960GB")) == 12
 
 
 def test_an_architecture_that_cannot_recompute_is_refused():

@@ -68,6 +68,8 @@ class PreparedData:
     samples: tuple[SampleRow, ...]
     """Rows to ask the model: held-out ones, training rows only where nothing is held out."""
     source: str
+    fingerprint: str
+    """Of the rows of all its sources; changes when they do."""
     facts: DataFacts
     from_cache: bool
     cache_folder: Path
@@ -117,10 +119,16 @@ def prepare(
         prompt_format=msgspec.convert(content["prompt_format"], PromptFormat),
         samples=tuple(msgspec.convert(content["samples"], list[SampleRow])),
         source=config.dataset,
+        fingerprint=_fingerprint(opened, held_out),
         facts=msgspec.convert(content["facts"], DataFacts),
         from_cache=from_cache,
         cache_folder=folder,
     )
+
+
+def _fingerprint(opened: Opened, held_out: Opened | None) -> str:
+    parts = [opened.fingerprint, held_out.fingerprint if held_out else ""]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _opened(config: RunConfig, report: OnProgress) -> tuple[Opened, Opened | None]:
