@@ -155,8 +155,25 @@ def facts(inventory: Inventory, rows: Sequence[AcceleratorRow], options: Options
             for row in rows
         ],
         "devices": [asdict(device) for device in devices],
+        "waiting": _waiting(inventory),
         "notes": notes_of(inventory),
     }
+
+
+def _waiting(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return who waits for devices, in order; a start is foretold for the first in line only."""
+    from trainer_core.accelerators.binding import expected_start
+    from trainer_core.accelerators.waiting_line import tickets
+
+    return [
+        {
+            "run": ticket.run_id,
+            "user": ticket.user,
+            "devices": ticket.count,
+            "expected_start": None if place else expected_start(inventory.devices, ticket.count),
+        }
+        for place, ticket in enumerate(tickets())
+    ]
 
 
 def _watch(options: Options, seconds: float) -> int:

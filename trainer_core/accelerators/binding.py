@@ -6,6 +6,7 @@ show what a run would get now.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -39,7 +40,7 @@ class Waiting:
     """Not enough devices are idle now."""
 
     reason: str
-    """One sentence: how many are needed and for whom the run waits."""
+    """One sentence: how many are needed, for whom the run waits, and until when if known."""
 
 
 def bind(inventory: Inventory, count: int, wanted: tuple[str, ...] = ()) -> Binding | Waiting:
@@ -64,6 +65,28 @@ def bind(inventory: Inventory, count: int, wanted: tuple[str, ...] = ()) -> Bind
     if len(idle) < count:
         return Waiting(reason=_waiting_sentence(usable, len(idle), count))
     return Binding(devices=nearest(idle, count))
+
+
+def expected_start(devices: Sequence[DeviceSnapshot], count: int) -> float | None:
+    """Return when so many devices will be idle, by what their holders expect.
+
+    Returns:
+        Unix time in seconds; None where that is now or too few holders say when they end.
+    """
+    usable = [device for device in devices if device.permitted and not device.error]
+    busy = [device for device in usable if why_busy(device) is not None]
+    missing = count - (len(usable) - len(busy))
+    known = sorted(device.held_until for device in busy if device.held_until is not None)
+    return known[missing - 1] if 0 < missing <= len(known) else None
+
+
+def start_in_words(moment: float | None) -> str:
+    """Return `, expected at about 17:40`; nothing where the moment is unknown."""
+    if moment is None:
+        return ""
+    far = moment - time.time() > 20 * 3600
+    form = "%a %H:%M" if far else "%H:%M"
+    return f", expected at about {time.strftime(form, time.localtime(moment))}"
 
 
 def why_busy(device: DeviceSnapshot) -> str | None:
@@ -162,7 +185,8 @@ def _bind_named(
             )
     held = [device for device in chosen if device.held_by is not None]
     if held:
-        return Waiting(reason=f"waits for {_for_whom(held)}")
+        soonest = expected_start(chosen, len(chosen))
+        return Waiting(reason=f"waits for {_for_whom(held)}{start_in_words(soonest)}")
     shared = [device for device in chosen if why_busy(device)]
     notes = tuple(f"device {device.index} is also used by {why_busy(device)}" for device in shared)
     return Binding(devices=tuple(chosen), notes=notes)
@@ -171,7 +195,8 @@ def _bind_named(
 def _waiting_sentence(usable: Sequence[DeviceSnapshot], idle: int, count: int) -> str:
     busy = [device for device in usable if why_busy(device)]
     need = f"{count} device{'s' if count > 1 else ''}, {idle} of {len(usable)} idle"
-    return f"waits for {need}: {_for_whom(busy)}"
+    soonest = expected_start(usable, count)
+    return f"waits for {need}: {_for_whom(busy)}{start_in_words(soonest)}"
 
 
 def _for_whom(busy: Sequence[DeviceSnapshot]) -> str:

@@ -142,6 +142,8 @@ def _held(device: DeviceSnapshot, holder: Holder | None) -> DeviceSnapshot:
         held_by_user=holder.user,
         held_by_pid=holder.pid,
         held_since=holder.since,
+        held_until=holder.until,
+        held_name=holder.name,
         processes=processes,
     )
 

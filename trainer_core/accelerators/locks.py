@@ -24,6 +24,13 @@ TRIES = 8
 
 PAUSE_SECONDS = 0.015
 
+NEWS_SECONDS = 60.0
+LONGEST_LINE_BYTES = 64 * 1024
+"""384 devices of 40 letters each, and more."""
+
+LAST_MOMENT = 4e9
+"""Some day in 2096."""
+
 SHARED_DIRECTORY_MODE = 0o1777
 SHARED_FILE_MODE = 0o666
 
@@ -38,6 +45,10 @@ class Holder:
     pid: int | None = None
     since: float | None = None
     """Unix time in seconds."""
+    until: float | None = None
+    """Unix time at which the holder expects to be done; None while it does not know."""
+    name: str | None = None
+    """The run's name, where its owner shares it."""
 
 
 def lock_directory() -> Path:
@@ -70,6 +81,7 @@ class DeviceLocks:
         self._uuids = tuple(sorted(set(uuids)))
         self._run_id = run_id
         self._descriptors: dict[str, int] = {}
+        self._line: dict[str, object] = {}
 
     @property
     def held(self) -> bool:
@@ -90,6 +102,13 @@ class DeviceLocks:
             return None
         directory = shared_directory()
         taken: dict[str, int] = {}
+        self._line = {
+            "run": self._run_id,
+            "user": user_name(),
+            "pid": os.getpid(),
+            "devices": list(self._uuids),
+            "since": round(time.time(), 3),
+        }
         try:
             for uuid in self._uuids:
                 descriptor = _open_shared(lock_path(uuid, directory))
@@ -98,12 +117,27 @@ class DeviceLocks:
                     holder = _read_holder(descriptor)
                     _close_all(taken)
                     return holder
-                _write_holder(descriptor, self._run_id)
+                _write_holder(descriptor, self._line)
         except OSError as error:
             _close_all(taken)
             raise _unusable(directory, error) from error
         self._descriptors = taken
         return None
+
+    def publish(self, until: float | None, name: str | None = None) -> None:
+        """Let everybody on this machine read until when these devices are likely held.
+
+        Args:
+            until: Unix time in seconds; None is unknown. Moves of less than a minute are no news.
+            name: The run's name, if others may read it.
+        """
+        known = self._line.get("until")
+        near = isinstance(known, float) and until is not None and abs(known - until) < NEWS_SECONDS
+        if near or (known is None and until is None):
+            return
+        self._line |= {"until": until if until is None else round(until, 3), "name": name}
+        for descriptor in self._descriptors.values():
+            _write_holder(descriptor, self._line)
 
     def release(self) -> None:
         """Free every lock; the files stay."""
@@ -223,30 +257,36 @@ def _try_lock(descriptor: int, kind: int, tries: int = TRIES) -> bool:
     return False
 
 
-def _write_holder(descriptor: int, run_id: str) -> None:
-    line = json.dumps(
-        {"run": run_id, "user": user_name(), "pid": os.getpid(), "since": round(time.time(), 3)}
-    )
+def _write_holder(descriptor: int, fields: dict[str, object]) -> None:
+    line = f"{json.dumps(fields)}\n".encode()
     with contextlib.suppress(OSError):  # a full disk takes the holder's name, not the lock
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{line}\n".encode(), 0)
+        os.pwrite(descriptor, line, 0)
+        os.ftruncate(descriptor, len(line))  # after it: a reader never finds the file empty
 
 
 def _read_holder(descriptor: int) -> Holder:
     try:
-        line = os.pread(descriptor, 2000, 0).decode("utf-8", "replace")
-        fields = json.loads(line)
+        text = os.pread(descriptor, LONGEST_LINE_BYTES, 0).decode("utf-8", "replace")
+        fields = json.loads(text.partition("\n")[0])
     except (OSError, ValueError, RecursionError):
         return Holder(run_id="unknown")
     if not isinstance(fields, dict):
         return Holder(run_id="unknown")
-    pid, since = fields.get("pid"), fields.get("since")
+    pid = fields.get("pid")
     return Holder(
         run_id=plain_word(fields.get("run")) or "unknown",
         user=plain_word(fields.get("user")),
         pid=pid if isinstance(pid, int) and 0 < pid < 2**31 else None,
-        since=float(since) if isinstance(since, int | float) else None,
+        since=_moment(fields.get("since")),
+        until=_moment(fields.get("until")),
+        name=plain_word(fields.get("name")),
     )
+
+
+def _moment(value: object) -> float | None:
+    """Return a Unix time another user may have written; None where it can be none."""
+    known = isinstance(value, int | float) and 0 < value < LAST_MOMENT
+    return float(value) if known and isinstance(value, int | float) else None
 
 
 def plain_word(value: object) -> str | None:

@@ -20,7 +20,12 @@ from pathlib import Path
 
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.accelerators.binding import why_busy
-from trainer_core.accelerators.locks import plain_word, shared_directory, user_name
+from trainer_core.accelerators.locks import (
+    lock_directory,
+    plain_word,
+    shared_directory,
+    user_name,
+)
 
 _NAME = re.compile(r"(\d{20})-[0-9a-f]{8}\.ticket")
 _FILE_MODE = 0o644
@@ -112,6 +117,12 @@ class WaitingLine:
             self._path, self._file = path, file
         else:
             os.close(file)
+
+
+def tickets() -> tuple[Ticket, ...]:
+    """Return everybody who waits on this machine, in the order of service."""
+    living = (_living_ticket(path) for path in sorted(lock_directory().glob("*.ticket")))
+    return tuple(ticket for ticket in living if ticket is not None)
 
 
 def kept_for_others(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +18,9 @@ from trainer_core.accelerators.waiting_line import WaitingLine, kept_for_others,
 from trainer_core.errors import UserError
 from trainer_core.run.config import RunConfig
 
+SHARE_NAMES_VARIABLE = "MOAI_TUI_SHARE_NAMES"
+"""Set to 1 by `share.run_names`: other users may read what a run is called."""
+
 LOST_RACES = 3
 """Another run may take a device between our look and our lock; then we look again."""
 
@@ -28,6 +33,13 @@ class HeldDevices:
     notes: tuple[str, ...]
     threads: int | None
     _locks: DeviceLocks
+    _name: str | None = None
+
+    def publish(self, seconds_left: float | None) -> None:
+        """Tell everybody on this machine when the devices are likely free again."""
+        shared = os.environ.get(SHARE_NAMES_VARIABLE) == "1"
+        until = None if seconds_left is None else time.time() + seconds_left
+        self._locks.publish(until, self._name if shared else None)
 
     def environments(self) -> tuple[dict[str, str], ...]:
         """Return for each rank what tells it its device and threads."""
@@ -71,7 +83,8 @@ class DeviceWait:
             holder = locks.acquire()
             if holder is None:
                 self._line.leave()
-                return HeldDevices(found.devices, found.notes, self._config.worker.threads, locks)
+                threads, name = self._config.worker.threads, self._config.name
+                return HeldDevices(found.devices, found.notes, threads, locks, name)
             reason = f"waits for run {holder.run_id} of {holder.user or 'another user'}"
         return reason
 

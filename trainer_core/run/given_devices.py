@@ -38,6 +38,10 @@ class GivenDevices:
         """Return the one rank's variables."""
         return (self.environment,)
 
+    def publish(self, seconds_left: float | None) -> None:
+        """Tell everybody on this machine when the devices are likely free again."""
+        self._locks.publish(None if seconds_left is None else time.time() + seconds_left)
+
     def release(self) -> None:
         """Free the locks."""
         self._locks.release()

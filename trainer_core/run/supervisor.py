@@ -283,6 +283,7 @@ class Supervisor:
             self._look_at_the_clock()
             group.enforce()
             self._ledger.cache()
+            held.publish(self._ledger.view.eta_seconds)
         group.close(self._wakeup)
         self._ledger.stalled = None
         self._look_for_deaths(group)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from trainer_core.accelerators.base import GIB, DeviceProcess
-from trainer_core.accelerators.binding import Binding, Waiting, bind, find_device, nearest, why_busy
+from trainer_core.accelerators.base import GIB, DeviceProcess, DeviceSnapshot
+from trainer_core.accelerators.binding import (
+    Binding,
+    Waiting,
+    bind,
+    expected_start,
+    find_device,
+    nearest,
+    why_busy,
+)
 from trainer_core.accelerators.inventory import Inventory
 from trainer_core.errors import ConfigError
 
@@ -142,3 +150,27 @@ def test_a_device_is_found_by_number_uuid_or_its_beginning(card) -> None:
     assert find_device(devices, "1").index == 1
     assert find_device(devices, "mig-abc-def").index == 1
     assert find_device(devices, "MIG-").index == 1
+
+
+def test_a_start_is_foretold_where_enough_holders_say_when_they_end() -> None:
+    def card(index: int, until: float | None, held: bool = True) -> DeviceSnapshot:
+        return DeviceSnapshot(
+            uuid=f"G{index}",
+            index=index,
+            kind="nvidia",
+            name="H100",
+            held_by="r" if held else None,
+            held_until=until,
+        )
+
+    cards = (card(0, 300.0), card(1, 100.0), card(2, None), card(3, None, held=False))
+    assert expected_start(cards, 1) is None, "one is idle now"
+    assert expected_start(cards, 2) == 100.0
+    assert expected_start(cards, 3) == 300.0
+    assert expected_start(cards, 4) is None, "the third holder does not say"
+    waiting = bind(Inventory(devices=cards), 2)
+    assert isinstance(waiting, Waiting)
+    assert ", expected at about " in waiting.reason
+    silent = bind(Inventory(devices=cards), 4)
+    assert isinstance(silent, Waiting)
+    assert "expected" not in silent.reason

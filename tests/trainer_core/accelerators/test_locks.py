@@ -181,3 +181,31 @@ def test_trying_a_lock_tells_good_folders_from_bad(tmp_path: Path, monkeypatch) 
     assert "cannot be written" in (try_locking(Path("/proc/nowhere")) or "")
     monkeypatch.setattr(locks, "_try_lock", lambda *_, **__: True)
     assert "grants one lock twice" in (try_locking(tmp_path) or "")
+
+
+def test_a_holder_publishes_until_when_and_its_name_only_if_given(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MOAI_TUI_LOCKS", str(tmp_path))
+    with DeviceLocks(["GPU-a", "GPU-b"], "r1") as held:
+        assert held.acquire() is None
+        first = read_holders(["GPU-a"])["GPU-a"]
+        assert (first.run_id, first.until, first.name) == ("r1", None, None)
+        held.publish(2e9, "a rather long name of a run")
+        held.publish(2e9 + 30, "moved too little to be news")
+        both = read_holders(["GPU-a", "GPU-b"])
+        assert {holder.until for holder in both.values()} == {2e9}
+        assert both["GPU-b"].name == "a rather long name of a run"
+        assert both["GPU-a"].since == first.since
+        held.publish(2e9 + 600)
+        assert read_holders(["GPU-a"])["GPU-a"].name is None
+        line = json.loads((tmp_path / "GPU-a.lock").read_text())
+        assert line["devices"] == ["GPU-a", "GPU-b"]
+    assert read_holders(["GPU-a"]) == {}
+
+
+@pytest.mark.parametrize("until", [-1, 0, 1e300, "soon", None, [1]])
+def test_a_moment_that_cannot_be_is_unknown(tmp_path, monkeypatch, until) -> None:
+    monkeypatch.setenv("MOAI_TUI_LOCKS", str(tmp_path))
+    with DeviceLocks(["GPU-a"], "r1") as held:
+        held.acquire()
+        (tmp_path / "GPU-a.lock").write_text(json.dumps({"run": "r1", "until": until}))
+        assert read_holders(["GPU-a"])["GPU-a"].until is None
