@@ -79,11 +79,16 @@ for step in range(1, total + 1):
     )
     if rank == 0:
         for request in read_requests(folder):
-            answer_request(folder, request, step=step)
-            if request.action == "stop":
+            settled = {}
+            if request.action == "set":
+                settled = {"learning_rate": request.arguments["learning_rate"]}
+            if request.action == "extend":
+                settled = {"total_steps": total + request.arguments["steps"]}
+            answer_request(folder, request, step=step, settled=settled)
+            if request.action in ("stop", "pause"):
                 stop_mark.write_text("")
                 tell(CheckpointSaved(step=step, path="checkpoints/x", bytes=1, seconds=0.0))
-                end(step, "stopped")
+                end(step, "stopped" if request.action == "stop" else "paused")
     elif stop_mark.exists():
         sys.exit(0)
 end(total, "finished")

@@ -1,7 +1,9 @@
-"""`moai-tui resume RUN`: a stopped, failed or lost run goes on as the same run."""
+"""`moai-tui resume RUN`: a paused, stopped, failed or lost run goes on as the same run."""
 
 from __future__ import annotations
 
+import socket
+import sys
 import time
 from typing import Annotated
 
@@ -11,8 +13,13 @@ from moai_tui.commands.output import write_line
 from moai_tui.commands.run_lines import run_label
 from moai_tui.commands.show import Run
 from moai_tui.commands.train import started
+from trainer_core.errors import UserError
+from trainer_core.foreign_text import show_line
 from trainer_core.run.directory import find_run
+from trainer_core.run.process import liveness
+from trainer_core.run.session import logout_danger
 from trainer_core.run.summarize import summarize
+from trainer_core.run.summary import RunSummary
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +36,13 @@ def resume(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
 ) -> None:
-    """Continue a stopped, failed or lost run from its last checkpoint."""
+    """Continue a paused, stopped, failed or lost run from its last checkpoint."""
     directory = find_run(run)
     before = summarize(directory)
+    if liveness(directory) != "dead":
+        _say_what_keeps_it(before)
+    if (danger := logout_danger()) is not None:
+        write_line(f"{danger.text}; {danger.fix}", to=sys.stderr)
     since = time.time()
     from trainer_core.run.launch import resume as resume_run
 
@@ -45,3 +56,12 @@ def resume(
         )
     code = started(directory, detach=detach, foreground=foreground, json=json, since=since)
     raise typer.Exit(code)
+
+
+def _say_what_keeps_it(run: RunSummary) -> None:
+    if run.state == "paused":
+        why = f" ({show_line(run.exit_reason, 300)})" if run.exit_reason else ""
+        raise UserError(f"run {run.id} waits{why} and goes on by itself; nothing to resume")
+    if run.host != socket.gethostname():
+        host = show_line(run.host or "another host", 100)
+        write_line(f"Run {run.id} was on {host}: watching its heartbeat for a minute …")

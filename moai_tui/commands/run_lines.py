@@ -148,12 +148,23 @@ def _memory_text(event: MemoryProbed) -> str:
     return text
 
 
+_VERBS = {
+    "stop": "stops",
+    "save": "saves a checkpoint",
+    "pause": "pauses",
+    "set": "goes on with another learning rate",
+    "extend": "goes on for longer",
+}
+
+
 def answer_text(answer: RequestAnswered) -> str:
     """Return one sentence about what a run did with a request."""
     at = f" at step {answer.step}" if answer.step is not None else ""
     said = f": {show_line(answer.text, 300)}" if answer.text else ""
-    verb = {"stop": "stops", "save": "saves", "pause": "pauses"}.get(answer.action, answer.action)
-    return f"The run {verb}{at}{said}." if answer.ok else f"Not done ({verb}){at}{said}."
+    verb = _VERBS.get(answer.action, answer.action)
+    for name, value in answer.settled.items():
+        said += f": {show_line(name, 60).replace('_', ' ')} {show_line(str(value), 60)}"
+    return f"The run {verb}{at}{said}." if answer.ok else f"Not done ({answer.action}){at}{said}."
 
 
 def change_text(before: Any, after: Any, text: Callable[[Any], str]) -> str:

@@ -10,16 +10,14 @@ import typer
 from moai_tui.commands.output import write_json, write_line
 from moai_tui.commands.run_lines import answer_text
 from moai_tui.commands.show import Run
-from trainer_core.errors import UserError
-from trainer_core.run.control import send_request, wait_for_answer
-from trainer_core.run.directory import RunDirectory, find_run, read_exit
+from moai_tui.commands.steering import asked, living_run
+from trainer_core.foreign_text import show_line
+from trainer_core.run.directory import RunDirectory, read_exit
 from trainer_core.run.identity import processes_of_run
 from trainer_core.run.process import liveness
 from trainer_core.run.summarize import summarize
 
 POLL_SECONDS = 0.1
-ANSWER_SECONDS = 3600.0
-"""A step may be long, and the supervisor ends a rank that is stuck; its word comes first."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,18 +27,17 @@ def register(app: typer.Typer) -> None:
 
 def stop(
     run: Run,
+    now: Annotated[
+        bool, typer.Option("--now", help="End at once, without a save; checkpoints stay.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Stop a run: it saves, every process ends, and this command says so."""
-    directory = find_run(run)
-    if liveness(directory) == "dead":
-        state = summarize(directory).state
-        raise UserError(f"run {directory.id} is not running (it is {state}); nothing to stop")
-    request = send_request(directory.path, "stop")
-    answer = wait_for_answer(directory.path, request, ANSWER_SECONDS)
-    if answer is not None and not json:
+    directory = living_run(run, "stop")
+    answer = asked(directory, "stop", now=now)
+    if not json:
         write_line(answer_text(answer))
-    _wait_for_the_end(directory)
+    wait_for_the_end(directory)
     left = list(processes_of_run(directory.id))
     summary = summarize(directory)
     if json:
@@ -48,18 +45,22 @@ def stop(
             {
                 "id": directory.id,
                 "state": summary.state,
-                "step": answer.step if answer else None,
+                "step": answer.step,
                 "processes_left": left,
                 "exit_code": summary.exit_code,
             }
         )
     else:
         gone = "every process has ended" if not left else f"processes {left} cannot be ended"
-        write_line(f"Run {directory.id} is {summary.state} after step {summary.step or 0}; {gone}.")
+        reason = f" ({show_line(summary.exit_reason, 300)})" if summary.exit_reason else ""
+        write_line(
+            f"Run {directory.id} is {summary.state}{reason} after step {summary.step or 0}; {gone}."
+        )
     raise typer.Exit(0 if summary.state in ("stopped", "finished", "paused") and not left else 1)
 
 
-def _wait_for_the_end(directory: RunDirectory) -> None:
+def wait_for_the_end(directory: RunDirectory) -> None:
+    """Wait until a run's supervisor has written how it ended, here or on its own host."""
     while liveness(directory) == "alive":
         time.sleep(POLL_SECONDS)
     while liveness(directory) == "elsewhere" and read_exit(directory) is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -18,8 +18,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from trainer_core.durable import write_whole
-from trainer_core.run.event_log import EventReader
 from trainer_core.run.events import RequestAnswered
+from trainer_core.run.history import RunHistory
 
 Action = Literal["stop", "save", "pause", "resume", "set", "extend"]
 
@@ -73,15 +73,29 @@ def send_request(run_folder: Path, action: Action, **arguments: Any) -> str:
     return request.id
 
 
-def wait_for_answer(run_folder: Path, request_id: str, timeout: float) -> RequestAnswered | None:
-    """Wait until the run's events hold the answer; None after `timeout` seconds."""
-    reader = EventReader(run_folder)
+def wait_for_answer(
+    run_folder: Path,
+    request_id: str,
+    timeout: float,
+    gone: Callable[[], bool] = lambda: False,
+) -> RequestAnswered | None:
+    """Wait until the run's events hold the answer; None after `timeout` seconds.
+
+    Args:
+        run_folder: Whose events.
+        request_id: As `send_request` returned it.
+        timeout: Seconds.
+        gone: Asked now and then whether nobody is there any more to answer.
+    """
+    history = RunHistory(run_folder)
     end = time.monotonic() + timeout
     while True:
-        for event in reader.read_new():
-            if isinstance(event, RequestAnswered) and event.request_id == request_id:
-                return event
-        if time.monotonic() >= end:
+        last_look = gone() or time.monotonic() >= end
+        history.catch_up()
+        for answer in reversed(history.view.answers):
+            if answer.request_id == request_id:
+                return answer
+        if last_look:
             return None
         time.sleep(0.1)
 

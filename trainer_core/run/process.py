@@ -14,7 +14,7 @@ import msgspec
 
 import trainer_core
 from trainer_core.errors import UserError
-from trainer_core.run.directory import RunDirectory, read_exit
+from trainer_core.run.directory import RunDirectory, read_exit, read_meta
 from trainer_core.run.identity import boot_id, lock_holder, lock_is_held
 from trainer_core.run.session import unit_environment, unit_prefix
 
@@ -118,7 +118,10 @@ def liveness(directory: RunDirectory) -> Liveness:
     if lock_is_held(directory.lock_path):
         return "alive"
     holder = lock_holder(directory.lock_path)
-    if holder is None or holder.boot_id == boot_id() or holder.host == socket.gethostname():
+    if holder is None:
+        made_on = read_meta(directory).host
+        return "dead" if made_on in ("", socket.gethostname()) else "elsewhere"
+    if holder.boot_id == boot_id() or holder.host == socket.gethostname():
         return "dead"
     return "dead" if read_exit(directory) else "elsewhere"
 
