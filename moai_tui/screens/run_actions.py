@@ -21,12 +21,12 @@ from moai_tui.messages import (
     WordsWanted,
 )
 from moai_tui.screens.dialogs import ConfirmDialog
-from moai_tui.screens.run_dialogs import NumberDialog, Words, WordsDialog
 from moai_tui.signals import dashboard
 from moai_tui.widgets.run_state import LIVE, RESUMABLE, state_word, stop_detail
 from moai_tui.widgets.run_table import run_title
 
 if TYPE_CHECKING:
+    from moai_tui.screens.run_dialogs import Words
     from trainer_core.run.control import Action
     from trainer_core.run.summary import RunSummary
 
@@ -94,7 +94,7 @@ class RunActions:
         if self.offers(what):
             getattr(self, f"_{what}")(run)
         else:
-            self._say(f"This run is {state_word(run)}: {REFUSALS[what]}.")
+            self._say(f"This run is {state_word(run)}; {REFUSALS[what]}.")
 
     def _stop(self, run: RunSummary) -> None:
         question = f"Stop {run_title(run)}?"
@@ -120,12 +120,16 @@ class RunActions:
         self._control(run, "save")
 
     def _extend(self, run: RunSummary) -> None:
+        from moai_tui.screens.run_dialogs import NumberDialog
+
         total = run.total_steps
         detail = f"It ends at step {total:,} now." if total else ""
         dialog = NumberDialog(f"How many more steps for {run_title(run)}?", detail, whole=True)
         self._ask(dialog, partial(self._number_given, run, "extend", "steps"))
 
     def _rate(self, run: RunSummary) -> None:
+        from moai_tui.screens.run_dialogs import NumberDialog
+
         detail = "It holds from the next step on."
         dialog = NumberDialog(f"Which learning rate for {run_title(run)}?", detail, most=1.0)
         self._ask(dialog, partial(self._number_given, run, "set", "learning_rate"))
@@ -146,6 +150,8 @@ class RunActions:
         self._want_words(run, partial(self._show_words, run))
 
     def _show_words(self, run: RunSummary, read: WordsRead) -> None:
+        from moai_tui.screens.run_dialogs import Words, WordsDialog
+
         known = Words(read.name, " ".join(read.tags), read.notes)
         self._ask(WordsDialog(run_title(run), known), partial(self._words_given, run))
 

@@ -107,10 +107,10 @@ class WordsDialog(ModalScreen[Words | None]):
     WordsDialog Lines { width: 1fr; }
     WordsDialog Label { margin: 1 0 0 0; color: $muted; }
     WordsDialog TextArea { height: 6; border: none; padding: 0 1; background: $panel; }
-    WordsDialog Input { background: $panel; }
     WordsDialog #keys { margin: 1 0 0 0; }
     """
     )
+    CSS = "WordsDialog Input { background: $panel; }"  # above the app's own rule
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave it"),
         Binding("ctrl+s", "keep", "Keep", priority=True),

@@ -32,13 +32,18 @@ ORDERS: tuple[tuple[str, Callable[[RunSummary], object] | None, bool], ...] = (
 
 HINTS = (
     ("enter", "open"),
-    ("o", "order"),
     ("/", "filter"),
-    ("s", "stop"),
-    ("R", "resume"),
-    ("y", "copy command"),
+    ("o", "order"),
+    ("space", "mark"),
+    ("c", "compare"),
+    ("f", "run like this"),
     ("esc", "back"),
     ("?", "help"),
+    ("R", "resume"),
+    ("s", "stop"),
+    ("t", "name, notes"),
+    ("D", "delete"),
+    ("y", "copy command"),
 )
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from moai_tui.messages import ResumeRequested, RunsListed, RunsWanted, StopRequested
-from moai_tui.screens.dialogs import ConfirmDialog
+from moai_tui.messages import RestoreWanted, RunsListed, RunsWanted
+from moai_tui.screens import run_actions
+from moai_tui.screens.run_actions import RunActions
 from moai_tui.signals import dashboard
-from moai_tui.widgets.run_state import LIVE, RESUMABLE, state_word, stop_detail
-from moai_tui.widgets.run_table import RunTable, run_title
-
-if TYPE_CHECKING:
-    from trainer_core.run.summary import RunSummary
+from moai_tui.widgets.run_table import RunTable
 
 
 class RunListScreen(Screen[None]):
     """A screen with one `RunTable` and one `Input` with id `filter`, hidden until `/`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "stop_run", "Stop run", id="runs.stop", tooltip="Save, then end the run"),
-        Binding("f9", "stop_run", "Stop run", show=False),
-        Binding("R", "resume_run", "Resume run", id="runs.resume", tooltip="Go on from its save"),
-        Binding("slash,f4", "filter", "Filter", id="runs.filter", tooltip="Show only some runs"),
+        *run_actions.BINDINGS,
+        Binding("slash,f3,f4", "filter", "Filter", id="runs.filter", tooltip="Show only some runs"),
+        Binding("space", "mark", "Mark", id="runs.mark", tooltip="To compare it with others"),
+        Binding("c", "compare", "Compare", id="runs.compare", tooltip="The marked, or this one"),
+        Binding("u", "undo_delete", "Undo delete", id="runs.undo", tooltip="What went last"),
         Binding("y", "copy_command", "Copy command", id="runs.copy", tooltip="Show it again later"),
         Binding("escape", "leave", "Back", show=False),
     ]
@@ -45,6 +42,7 @@ class RunListScreen(Screen[None]):
     def on_mount(self) -> None:
         """Listen, and show what is known already."""
         app = dashboard(self)
+        self._actions = RunActions(self, lambda: self.table.run_under_cursor)
         app.runs_signal.subscribe(self, self.show_list)
         if app.newest.runs is not None:
             self.show_list(app.newest.runs)
@@ -99,36 +97,35 @@ class RunListScreen(Screen[None]):
         else:
             dashboard(self).go_back()
 
-    def action_stop_run(self) -> None:
-        """Ask, then have the run saved and ended."""
-        run = self.table.run_under_cursor
-        if run is None:
-            return
-        if run.state not in LIVE:
-            dashboard(self).say(f"This run is {state_word(run)}; there is nothing to stop.")
-            return
-        question = ConfirmDialog(
-            f"Stop {run_title(run)}?",
-            stop_detail(run.state),
-            yes="stop it",
-        )
-        self.app.push_screen(question, partial(self._stop_answered, run))
+    def action_run(self, what: str) -> None:
+        """Do something with the run under the cursor; what could be lost is asked first."""
+        self._actions.do(what)
 
-    def _stop_answered(self, run: RunSummary, answer: bool | None) -> None:
-        if answer:
-            self.post_message(StopRequested(run.id))
-            dashboard(self).say(f"Asked {run_title(run)} to stop.")
+    def action_mark(self) -> None:
+        """Mark the run for a comparison, or take its mark away."""
+        self.table.toggle_mark()
 
-    def action_resume_run(self) -> None:
-        """Let a run that has ended go on."""
-        run = self.table.run_under_cursor
-        if run is None:
+    def action_compare(self) -> None:
+        """Compare the marked runs; with one mark, it and the run under the cursor."""
+        from moai_tui.screens.compare import CompareScreen
+
+        chosen = list(self.table.marked)
+        here = self.table.run_under_cursor
+        if here is not None and len(chosen) < 2 and here.id not in chosen:
+            chosen.append(here.id)
+        if len(chosen) < 2:
+            dashboard(self).say("Mark the runs with space first; c compares two or more.")
             return
-        if run.state in RESUMABLE:
-            self.post_message(ResumeRequested(run.id))
-            dashboard(self).say(f"Asked {run_title(run)} to go on.")
+        self.app.push_screen(CompareScreen(tuple(chosen)))
+
+    def action_undo_delete(self) -> None:
+        """Bring back what went into the trash last."""
+        newest = dashboard(self).newest
+        if newest.trashed:
+            self.post_message(RestoreWanted(newest.trashed))
+            newest.trashed = ()
         else:
-            dashboard(self).say(f"This run is {state_word(run)}; there is nothing to resume.")
+            dashboard(self).say("Nothing was deleted here.")
 
     def action_copy_command(self) -> None:
         """Copy the command that shows this run again."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NARROW, MEDIUM, WIDE = 74, 110, 140
 """Cells from which model and dataset share a column, have one each, and times are told twice."""
 
+MARKS = "abcdef"
+"""Letters of marked runs, as many as a chart tells apart."""
+
 ID_WIDTH = 24
 """Cells of a generated id, and a little air."""
 
@@ -80,6 +83,12 @@ class RunTable(Lines, can_focus=True):
         self._filter = ""
         self._order: Callable[[RunSummary], object] | None = None
         self._reverse = False
+        self._marked: list[str] = []
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """Ids of the marked runs, in the order of their letters."""
+        return tuple(self._marked)
 
     @property
     def run_under_cursor(self) -> RunSummary | None:
@@ -95,12 +104,26 @@ class RunTable(Lines, can_focus=True):
     def show_runs(self, runs: tuple[RunSummary, ...]) -> None:
         """Show a new list; lines that say the same are not painted again."""
         self._all = runs
+        ids = {run.id for run in runs} if self._marked else set()
+        self._marked = [run_id for run_id in self._marked if run_id in ids]
         self._arrange()
 
     def filter_by(self, text: str) -> None:
-        """Leave out runs in whose name, id, state, model or dataset `text` does not occur."""
+        """Keep runs in whose name, id, state, model, data, tags and notes each word occurs."""
         self._filter = text.strip().lower()
         self._arrange()
+
+    def toggle_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away, and go to the next."""
+        run = self.run_under_cursor
+        if run is None:
+            return
+        if run.id in self._marked:
+            self._marked.remove(run.id)
+        elif len(self._marked) < len(MARKS):
+            self._marked.append(run.id)
+        self.action_move(1)
+        self._draw()
 
     def sort_by(self, order: Callable[[RunSummary], object] | None, *, reverse: bool) -> None:
         """Sort by what `order` returns (unknown values last); None is newest first."""
@@ -157,7 +180,8 @@ class RunTable(Lines, can_focus=True):
         return 0 if self._shown else None
 
     def _arrange(self) -> None:
-        runs = [run for run in self._all or () if not self._filter or self._filter in _words(run)]
+        wanted = self._filter.split()
+        runs = [run for run in self._all or () if not wanted or _has(run, wanted)]
         if self._order is not None:
             keys = {run.id: self._order(run) for run in runs}
             known = [run for run in runs if keys[run.id] is not None]
@@ -195,7 +219,9 @@ class RunTable(Lines, can_focus=True):
         gap = " " * _gap(width)
         lines: list[Line] = [_head(columns, gap), [("─" * width, "faint")]]
         for number, run in enumerate(self._shown[self._top : self._top + room], self._top):
-            lines.append(_row(columns, run, gap, under_cursor=number == place and self.has_focus))
+            mark = MARKS[self._marked.index(run.id)] if run.id in self._marked else ""
+            here = number == place and self.has_focus
+            lines.append(_row(columns, run, gap, mark, under_cursor=here))
         self.show_lines(lines)
 
     def _nothing(self) -> list[Line]:
@@ -206,8 +232,10 @@ class RunTable(Lines, can_focus=True):
         return [list(line) for line in self._empty]
 
 
-def _words(run: RunSummary) -> str:
-    return " ".join((run.name or "", run.id, state_word(run), run.model, run.dataset)).lower()
+def _has(run: RunSummary, wanted: Sequence[str]) -> bool:
+    words = (run.name or "", run.id, state_word(run), run.model, run.dataset, run.notes)
+    text = " ".join((*words, *run.tags)).lower()
+    return all(word in text for word in wanted)
 
 
 def run_title(run: RunSummary) -> str:
@@ -234,10 +262,6 @@ def _speed(run: RunSummary) -> str:
     if speed is None:
         return formatting.UNKNOWN
     return f"{speed:,.0f}" if speed < 100_000 else formatting.count_text(speed)
-
-
-def _loss(run: RunSummary) -> str:
-    return formatting.loss_text(run.train_loss)
 
 
 def _when(run: RunSummary) -> str:
@@ -310,7 +334,7 @@ _NARROW = (
     Column("Run", 0, run_title),
     Column("Model · dataset", 20, _subject),
     Column("Step", 9, _steps, "right"),
-    Column("Loss", 6, _loss, "right"),
+    Column("Loss", 6, lambda run: formatting.loss_text(run.train_loss), "right"),
     Column("Tok/s", 6, _speed, "right"),
     Column("Ends", 7, _when_short, "right"),
 )
@@ -321,7 +345,7 @@ _MEDIUM = (
     Column("Dataset", 14, _dataset),
     Column("Size", 13, _size),
     Column("Step", 10, _steps, "right"),
-    Column("Loss", 7, _loss, "right"),
+    Column("Loss", 7, lambda run: formatting.loss_text(run.train_loss), "right"),
     Column("Tok/s", 7, _speed, "right"),
     Column("Ends", 7, _when_short, "right"),
 )
@@ -332,7 +356,7 @@ _WIDE = (
     Column("Dataset", 17, _dataset),
     Column("Size", 13, _size),
     Column("Step", 13, _steps, "right"),
-    Column("Loss", 8, _loss, "right"),
+    Column("Loss", 8, lambda run: formatting.loss_text(run.train_loss), "right"),
     Column("Tok/s", 9, _speed, "right"),
     Column("Ends", 18, _when_long, "right"),
 )
@@ -346,8 +370,12 @@ def _head(columns: Sequence[Column], gap: str) -> Line:
     return [(gap.join(fit(column.head, column.width, column.align) for column in columns), "muted")]
 
 
-def _row(columns: Sequence[Column], run: RunSummary, gap: str, *, under_cursor: bool) -> Line:
+def _row(
+    columns: Sequence[Column], run: RunSummary, gap: str, mark: str, *, under_cursor: bool
+) -> Line:
     text, style = state_piece(run)
+    if mark:  # its letter in a comparison takes the place of the symbol; the word stays
+        text, style = f"{mark} {text.partition(' ')[2]}", f"run-{mark} strong"
     line: list[Piece] = [(fit(text, columns[0].width), style)]
     left = list(columns[1:])
     while left:

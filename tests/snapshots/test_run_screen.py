@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from moai_tui.messages import RunsToCompareRead
+from moai_tui.screens.compare import CompareScreen
 from moai_tui.screens.run import RunScreen
+from moai_tui.screens.run_dialogs import Words, WordsDialog
 from moai_tui.settings import Settings
 from tests.moai_tui import scripted_run
 from tests.moai_tui.conftest import ScriptedApp
+from tests.moai_tui.widgets.run.test_compare_table import two_runs
 
 pytestmark = pytest.mark.snapshot
 
@@ -132,3 +136,40 @@ def test_lost(snap_compare: Compare) -> None:
     story = scripted_run.training(200)
     reason = "the supervisor was killed"
     assert take(snap_compare, story, "lost", (80, 24), exit_reason=reason)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80", "160"])
+def test_where_the_time_goes(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """Shares with bars, then steps, evaluations and saves to come with their times."""
+    assert take(snap_compare, scripted_run.warned(), "running", size, keys=("5",))
+
+
+def test_everything_can_be_copied(snap_compare: Compare) -> None:
+    """A digit before each thing; long commands are cut, the box fits the screen."""
+    assert take(snap_compare, scripted_run.finished(), "finished", (80, 24), keys=("Y",))
+
+
+def test_a_number_is_asked_for(snap_compare: Compare) -> None:
+    """The question, when it ends now, an empty field with an example, the two keys."""
+    assert take(snap_compare, scripted_run.warned(), "running", (80, 24), keys=("E",))
+
+
+@pytest.mark.parametrize("theme", ["moai-dark", "mono"])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80", "120"])
+def test_runs_compared(snap_compare: Compare, size: tuple[int, int], theme: str) -> None:
+    """Two curves told apart by letter and dash; results, the speed-up, what differs."""
+    runs = two_runs()
+    app = ScriptedApp(lambda: CompareScreen(("a", "b")), settings=Settings(theme=theme))
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        app.post_message(RunsToCompareRead(runs, ("a", "b")))
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_words_of_a_run(snap_compare: Compare) -> None:
+    """Name, tags and notes in three fields that stand out from the box."""
+    app = ScriptedApp(lambda: WordsDialog("quiet-moai", Words("quiet-moai", "warm", "Twice it.")))
+    assert snap_compare(app, terminal_size=(80, 24))

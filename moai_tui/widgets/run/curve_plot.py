@@ -41,6 +41,8 @@ class ChartData:
     marks: tuple[Mark, ...] = ()
     total_steps: int | None = None
     others: tuple[Overlay, ...] = ()
+    name: str = ""
+    """What people call the run, where its curve is one among equals."""
 
 
 @dataclass(frozen=True, slots=True)

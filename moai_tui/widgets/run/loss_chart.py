@@ -173,7 +173,13 @@ class LossChart(Painted):
         entries = (
             (signs.checkpoint, "accent", "checkpoint", bool(self._data.marks)),
             (signs.raw, "raw", "train", bool(self._data.raw)),
-            (signs.smooth * 2, "smooth", "smoothed", bool(self._data.smooth)),
+            (LETTERS[0], "run-a strong", cut(self._data.name, NAME_CELLS), bool(self._data.name)),
+            (
+                signs.smooth * 2,
+                "smooth",
+                "smoothed",
+                bool(self._data.smooth and not self._data.name),
+            ),
             (signs.evaluation, "eval strong", "eval", bool(self._data.evals)),
             *(
                 (letter, f"run-{letter} strong", cut(other.name, NAME_CELLS), True)
@@ -195,7 +201,8 @@ class LossChart(Painted):
             pieces += [("  train ", "muted"), (_value(raw), "train")]
         if smooth is not None:
             mean = loss_text(smooth.total / smooth.count)
-            pieces += [("  smoothed ", "muted"), (mean, "smooth")]
+            name = ("  a ", "run-a strong") if data.name else ("  smoothed ", "muted")
+            pieces += [name, (mean, "smooth")]
         if evals:
             at, loss = evals[-1]
             place = "" if at == step else f" at {at:,}"

@@ -116,7 +116,7 @@ def _left_lines(left: Remaining, facts: RunFacts, width: int, signs: Glyphs) -> 
             what = f"{count:,} {word}{'s' if count != 1 else ''}"
             parts = (
                 (fit(what, NAME_WIDTH + 6), "muted"),
-                (f"{duration_text(each)} each".ljust(14), "muted"),
+                (f"{_each_text(each)} each".ljust(14), "muted"),
                 (duration_text(count * each).rjust(TIME_WIDTH), ""),
             )
             lines.append(parts)
@@ -124,3 +124,7 @@ def _left_lines(left: Remaining, facts: RunFacts, width: int, signs: Glyphs) -> 
         lines.append(((fit("samples", NAME_WIDTH + 20), "muted"),
                       (duration_text(left.sampling_seconds).rjust(TIME_WIDTH), "")))  # fmt: skip
     return lines
+
+
+def _each_text(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else duration_text(seconds)

@@ -34,7 +34,7 @@ async def test_help_tells_what_works_here_and_everywhere(scripted_app, facts):
         text = app.screen.query_one(Lines).plain
         here, everywhere = text.split("Everywhere")
         assert "s f9" in here
-        assert "Save, then end the run" in here
+        assert "Saves first; asks before" in here
         assert "Leave; runs go on" in everywhere
         assert "n f2" in everywhere
         assert "Find any action or theme" in everywhere
