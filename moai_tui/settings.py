@@ -15,6 +15,7 @@ from typing import Any
 
 from trainer_core.errors import UserError
 from trainer_core.folders import config_root
+from trainer_core.machine_settings import SETTINGS_FILE, machine_settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +32,8 @@ class Settings:
     """Interpreter whose torch trains; None is the one that runs the dashboard."""
     model_folders: tuple[str, ...] = ()
     """Folders whose subfolders are offered as models."""
+    share_run_names: bool = False
+    """Whether other users of this machine may read what a run of ours is called."""
     view_only: bool = False
     """Whether the dashboard only shows: it starts, stops and changes nothing."""
     bell: bool = True
@@ -47,7 +50,7 @@ def settings_path() -> Path:
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings: variables before file before defaults.
+    """Read the settings: variables before the user's file before the machine's before defaults.
 
     Args:
         path: The YAML file; None is `settings_path()`. A missing file is no mistake.
@@ -59,8 +62,11 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     path = settings_path() if path is None else path
     environ = os.environ if environ is None else environ
     values, notices = _read(path)
+    shared, shared_notices = _known(_flat(machine_settings().defaults), SETTINGS_FILE)
+    notices += [*machine_settings().notes, *shared_notices]
     settings = Settings()
-    for source, where in ((values, str(path)), (_from_environment(environ), "")):
+    sources = ((shared, str(SETTINGS_FILE)), (values, str(path)), (_from_environment(environ), ""))
+    for source, where in sources:
         for key, value in source.items():
             field, convert = KEYS[key]
             try:
@@ -81,6 +87,7 @@ def export_settings(settings: Settings, environ: dict[str, str] | None = None) -
         "MOAI_TUI_RUNS": settings.runs_folder,
         "MOAI_TUI_WORKER_PYTHON": settings.worker_python,
         "MOAI_TUI_MODELS": os.pathsep.join(settings.model_folders),
+        "MOAI_TUI_SHARE_NAMES": "1" if settings.share_run_names else None,
     }
     for name, value in wanted.items():
         if value:
@@ -130,6 +137,7 @@ KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "storage.runs": ("runs_folder", _folder),
     "worker.python": ("worker_python", _folder),
     "models.folders": ("model_folders", _folders),
+    "share.run_names": ("share_run_names", _truth),
     "view_only": ("view_only", _truth),
     "alerts.bell": ("bell", _truth),
     "alerts.notification": ("notification", _truth),
@@ -145,6 +153,7 @@ VARIABLES_OF = {
     "storage.runs": "MOAI_TUI_RUNS",
     "worker.python": "MOAI_TUI_WORKER_PYTHON",
     "models.folders": "MOAI_TUI_MODELS",
+    "share.run_names": "MOAI_TUI_SHARE_NAMES",
     "view_only": "MOAI_TUI_VIEW_ONLY",
     "alerts.bell": "MOAI_TUI_BELL",
     "alerts.notification": "MOAI_TUI_NOTIFICATION",

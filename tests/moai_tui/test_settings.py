@@ -79,3 +79,15 @@ def test_settings_reach_the_core_as_variables_that_do_not_overrule_real_ones():
         "MOAI_TUI_WORKER_PYTHON": "/py",
         "MOAI_TUI_MODELS": "/a:/b",
     }
+
+
+def test_the_machines_settings_stand_under_the_users(tmp_path, monkeypatch):
+    shared = tmp_path / "machine.yaml"
+    shared.write_text("storage: {runs: /scratch}\ntheme: mono\nlimits: {size: Small}\nodd: 1\n")
+    monkeypatch.setattr("trainer_core.machine_settings.SETTINGS_FILE", shared)
+    own = tmp_path / "config.yaml"
+    own.write_text("theme: moai-light\nshare: {run_names: yes}\n")
+    settings = load_settings(own, {})
+    assert (settings.theme, settings.runs_folder) == ("moai-light", "/scratch")
+    assert settings.share_run_names
+    assert [notice for notice in settings.notices if "odd is not a setting" in notice]

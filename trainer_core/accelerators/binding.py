@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
-from trainer_core.accelerators.base import GIB, DeviceSnapshot
+from trainer_core.accelerators.base import GIB, SIZE_NAMES, DeviceSnapshot
 from trainer_core.accelerators.inventory import Inventory
+from trainer_core.accelerators.sizes import most_allowed
 from trainer_core.errors import ConfigError
+from trainer_core.machine_settings import SAYS_WHO
 
 LITTLE_MEMORY_BYTES = GIB
 """A card with a context-less driver shows up to 0.6 GiB in use; a display a little more."""
@@ -56,6 +58,10 @@ def bind(inventory: Inventory, count: int, wanted: tuple[str, ...] = ()) -> Bind
         ConfigError: A named device is unknown, not permitted, lost or named twice, their number
             is not the size's, or the machine can never have enough devices.
     """
+    most = most_allowed()
+    if most is not None and max(count, len(wanted)) > most:
+        fix = f"choose at most {SIZE_NAMES[most]}"
+        raise ConfigError("size", count, fix, f"a limit of {most} devices is {SAYS_WHO}")
     if wanted:
         return _bind_named(inventory.devices, count, wanted)
     usable = [device for device in inventory.devices if device.permitted and not device.error]

@@ -16,6 +16,7 @@ from trainer_core.accelerators.base import (
 )
 from trainer_core.accelerators.bounds import apply_bounds
 from trainer_core.accelerators.locks import Holder, read_holders
+from trainer_core.accelerators.sizes import without_never_offered
 
 SCRIPT_VARIABLE = "MOAI_TUI_SCRIPTED_DEVICES"
 CPU_VARIABLE = "MOAI_TUI_CPU_DEVICES"
@@ -117,6 +118,8 @@ def _read_scripted(scripted: Path | Sequence[DeviceSnapshot]) -> Inventory:
 def _finish(inventory: Inventory, environ: Mapping[str, str]) -> Inventory:
     """Apply the bounds of the environment and say who holds what."""
     devices, notes = apply_bounds(inventory.devices, environ)
+    devices, settled = without_never_offered(devices)
+    notes += settled
     holders = read_holders(device.uuid for device in devices)
     if holders:
         devices = tuple(_held(device, holders.get(device.uuid)) for device in devices)

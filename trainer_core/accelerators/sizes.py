@@ -1,6 +1,6 @@
 """Sizes of this machine: their round memory figure, their names, which can be formed.
 
-Pure arithmetic on snapshots; nothing here reads hardware.
+Arithmetic on snapshots and this machine's settings; nothing here reads hardware.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from trainer_core.accelerators.base import GIB, SIZE_NAMES, DeviceSnapshot, Size
 from trainer_core.errors import ConfigError
+from trainer_core.machine_settings import SAYS_WHO, machine_settings
 
 VENDOR_GB = (
     *(4, 5, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96),
@@ -104,11 +106,55 @@ def formable_devices(devices: Sequence[DeviceSnapshot]) -> int:
     return sum(device.permitted and device.error is None for device in devices)
 
 
+def most_allowed() -> int | None:
+    """Return the most devices this user may take at once; None without a limit.
+
+    A limit that is no size sets none; `without_never_offered` says so.
+    """
+    name = machine_settings().largest_size
+    return None if name is None else DEVICES_BY_NAME.get(name.partition(".")[0].lower())
+
+
+def without_never_offered(
+    devices: Sequence[DeviceSnapshot],
+) -> tuple[tuple[DeviceSnapshot, ...], tuple[str, ...]]:
+    """Mark devices that this machine's settings offer to nobody as not permitted.
+
+    Returns:
+        The devices, and one sentence for what the settings say and for what of them cannot be
+        used.
+    """
+    settings = machine_settings()
+    notes = list(settings.notes)
+    if settings.largest_size is not None and most_allowed() is None:
+        notes.append(f"The largest size {settings.largest_size}, {SAYS_WHO}, is no size")
+    barred = [device for device in devices if _is_named(device, settings.never)]
+    if barred:
+        numbers = ", ".join(str(device.index) for device in barred)
+        plural = "s" if len(barred) > 1 else ""
+        notes.append(f"Device{plural} {numbers} not offered, {SAYS_WHO}")
+    kept = tuple(
+        replace(device, permitted=False) if device in barred else device for device in devices
+    )
+    return kept, tuple(notes)
+
+
+def _is_named(device: DeviceSnapshot, names: Sequence[str]) -> bool:
+    return any(
+        name == str(device.index)
+        or (len(name) >= 4 and device.uuid.lower().startswith(name.lower()))
+        for name in names
+    )
+
+
 def why_not(size: Size, devices: Sequence[DeviceSnapshot]) -> str | None:
     """Say why this machine cannot form the size, as words that follow "cannot be formed:".
 
-    None where it can. On a MoAI machine the platform forms every size.
+    None where it can. On a MoAI machine the platform forms every size its limits allow.
     """
+    most = most_allowed()
+    if most is not None and size.devices > most:
+        return f"is larger than {SIZE_NAMES[most]}, {SAYS_WHO}"
     if any(device.kind == "moai" for device in devices):
         return None
     usable = formable_devices(devices)

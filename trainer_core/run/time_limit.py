@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainer_core.machine_settings import SAYS_WHO, machine_settings
 from trainer_core.run.check import parse_time_limit
 
 ENDS_VARIABLE = "MOAI_TUI_ENDS_AT"
@@ -46,6 +47,10 @@ def deadline(
     if time_limit is not None:
         words = f"the time limit of {time_limit}"
         ends.append(Deadline(at=since + parse_time_limit(time_limit), words=words))
+    settled = machine_settings().time_limit
+    if settled is not None:
+        words = f"the time limit of {settled}, {SAYS_WHO},"
+        ends.append(Deadline(at=since + parse_time_limit(settled), words=words))
     left = seconds_of_job(environ)
     if left is not None:
         words = f"the end of Slurm job {environ.get('SLURM_JOB_ID', '')}".rstrip()
@@ -67,8 +72,6 @@ def seconds_of_job(environ: Mapping[str, str] | None = None) -> float | None:
 
 def limit_seconds(time_limit: str | None, environ: Mapping[str, str] | None = None) -> float | None:
     """Return how long a run that starts now may last; None without a limit."""
-    if time_limit is None and seconds_of_job(environ) is None:
-        return None
     now = time.monotonic()
     end = deadline(time_limit, now, environ)
     return None if end is None else max(0.0, end.at - now)
