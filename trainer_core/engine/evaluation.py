@@ -21,7 +21,8 @@ def evaluate(
     step: int,
     rows_at_once: int,
     progress: Callable[[int, int], None],
-) -> Eval:
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Eval | None:
     """Measure the mean loss per counted token of all held-out documents.
 
     Args:
@@ -30,6 +31,10 @@ def evaluate(
         step: Optimizer steps done.
         rows_at_once: Rows of one round over all ranks.
         progress: Called after each round with (rows done, rows in all).
+        interrupted: Asked after each round, by all ranks alike, whether to leave the rest.
+
+    Returns:
+        None where it was left.
     """
     began = time.perf_counter()
     was_training = objective.training
@@ -42,6 +47,9 @@ def evaluate(
             for micro_batch in feed.share(picked):
                 total += objective(**micro_batch.arguments())
             progress(done, len(feed.rows))
+            if done < len(feed.rows) and interrupted():
+                objective.train(was_training)
+                return None
     reduce_sum(total)
     objective.train(was_training)
     counted = feed.documents.counted_count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,11 +101,15 @@ class Outcomes:
             )
         )
 
-    def evaluate(self, step: int) -> None:
-        """Measure the held-out rows; nothing where there are none."""
+    def evaluate(self, step: int, interrupted: Callable[[], bool]) -> bool:
+        """Measure the held-out rows; nothing where there are none.
+
+        Returns:
+            Whether it was left because somebody wants the run to end.
+        """
         parts = self._parts
         if parts.eval_feed is None:
-            return
+            return False
         self._reporter.phase("evaluating", 0, len(parts.eval_feed.rows), "rows")
         event = evaluate(
             parts.objective,
@@ -112,11 +117,17 @@ class Outcomes:
             step=step,
             rows_at_once=self._parts.settled.micro_batch_size * parts.world.size,
             progress=lambda done, total: self._reporter.phase("evaluating", done, total, "rows"),
+            interrupted=interrupted,
         )
+        if event is None:
+            text = f"The evaluation at step {step} was left: the run was asked to end."
+            self._reporter.event(Notice(level="info", text=text))
+            return True
         self._eval_losses.append(event.eval_loss)
         self._evaluated_step = step
         self._seconds["evaluate"] = event.seconds
         self._reporter.event(event)
+        return False
 
     def is_quick(self, what: Literal["evaluate", "sample"]) -> bool:
         """Whether every rank did it before in so little time that a stop may wait for it."""

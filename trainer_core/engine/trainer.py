@@ -92,7 +92,9 @@ class Trainer:
         if ending is None:
             self._try_out()
         if ending is None and self.step == 0:
-            self._outcomes.evaluate(self.step)
+            self._outcomes.evaluate(self.step, self._wishes.pressing)
+            ending = self._ask().end
+        if ending is None and self.step == 0:
             self._outcomes.sample(self.step)
         if ending is None:
             with memory_named(self._parts, where="training"):
@@ -282,8 +284,8 @@ class Trainer:
         if not save_now and not evaluation_due:
             return None
         self._report_late()
-        if evaluation_due:
-            self._outcomes.evaluate(step)
+        if evaluation_due and self._outcomes.evaluate(step, self._wishes.pressing):
+            return self._ask().end
         if save_now:
             self._save_owed = False
             self._outcomes.save(step)
@@ -311,7 +313,7 @@ class Trainer:
         self._report_late()
         self._parts.train_feed.close()
         if ending is None:
-            self._outcomes.evaluate(self.step)
+            self._outcomes.evaluate(self.step, self._wishes.pressing)
         if self.step > 0:
             ending = self._save_at_end(ending)
         if ending == "stopped" and self.step > 0:
@@ -364,7 +366,7 @@ class Trainer:
     def _measure_quickly(self) -> None:
         """Show what a stopped run has learnt; a stop waits seconds for it, never minutes."""
         if self._outcomes.is_quick("evaluate"):
-            self._outcomes.evaluate(self.step)
+            self._outcomes.evaluate(self.step, self._wishes.pressing)
         if self._outcomes.is_quick("sample"):
             self._outcomes.sample(self.step)
 

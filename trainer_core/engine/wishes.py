@@ -56,6 +56,7 @@ class Wishes:
         self._leads = leads
         self._ends_at = ends_at
         self._signalled = False
+        self._ends = False
         self._borders = 0
         self._last_border = 0.0
         self._longest_step = 0.0
@@ -100,6 +101,7 @@ class Wishes:
         end: Ending | None = "stopped" if any_stop else "paused" if any_pause else None
         if end is None and any_late:
             end = "time_limit"
+        self._ends = end is not None
         return Wish(
             end=end,
             save=bool(any_save),
@@ -111,8 +113,11 @@ class Wishes:
     def pressing(self) -> bool:
         """Whether somebody wants any rank to end; every rank must ask alike, nothing is answered.
 
-        For stretches without a border, as a long evaluation is one.
+        For stretches without a border, as a long evaluation is one. Once the end is settled,
+        nothing presses any more.
         """
+        if self._ends:
+            return False
         heard = self._signalled or (self._leads and waits_in(self._run_folder, ("stop", "pause")))
         (any_heard,) = largest_over_ranks((heard,))
         return bool(any_heard)
@@ -121,8 +126,8 @@ class Wishes:
         """Whether after another step the save would not be over in time."""
         now = time.monotonic()
         self._borders += 1
-        # The first stretch holds compiling and the first evaluation; no other one does.
-        if self._borders > 2:
+        # The first stretches hold compiling and what is done before training; no other one does.
+        if self._borders > 3:
             self._longest_step = max(self._longest_step, now - self._last_border)
         self._last_border = now
         needed = LEEWAY * (self._longest_step + leaving_seconds)

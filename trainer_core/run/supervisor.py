@@ -42,6 +42,7 @@ from trainer_core.run.request_desk import RequestDesk
 from trainer_core.run.restarts import Restarts
 from trainer_core.run.session import own_danger
 from trainer_core.run.stall import StallWatch
+from trainer_core.run.summarize import summarize
 from trainer_core.run.time_limit import Deadline, deadline
 
 TICK_SECONDS = 0.2
@@ -176,6 +177,9 @@ class Supervisor:
             except OSError:
                 time.sleep(QUEUE_SECONDS)  # a full disk: without the record the run would be lost
         self._lock.release()
+        from trainer_core.run.alerts import tell_end  # slow to load, and only needed here
+
+        tell_end(summarize(self.directory))
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         self._flags.stop = signal.Signals(number).name

@@ -52,3 +52,22 @@ def test_it_is_the_mean_over_counted_tokens(rows_at_once, make_model, make_docum
     assert told[-1] == (len(feed.rows), len(feed.rows))
     assert objective.training
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_it_is_left_between_two_rounds_when_somebody_wants_the_end(make_model, make_documents):
+    documents = make_documents([9, 4, 16, 7, 12, 3])
+    objective = Objective(make_model("gpt2"), choose_numerics("fp32", CPU), packed=True).train()
+    rows = plan_rows(documents.lengths, 16)
+    feed = RowFeed(documents, rows, sequence_length=16, micro_batch_size=1, device=CPU)
+    told = []
+    event = evaluate(
+        objective,
+        feed,
+        step=7,
+        rows_at_once=1,
+        progress=lambda done, _: told.append(done),
+        interrupted=lambda: len(told) == 2,
+    )
+    assert event is None
+    assert told == [1, 2]
+    assert objective.training

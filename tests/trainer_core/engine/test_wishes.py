@@ -80,6 +80,19 @@ def test_a_wish_to_end_is_seen_between_borders_and_answered_at_the_next(tmp_path
     assert not wishes.pressing()
 
 
+def test_a_signal_presses_until_its_end_is_settled(tmp_path):
+    """What is still measured after a stop is not left again for the same signal."""
+    wishes = Wishes(tmp_path, leads=True)
+    before = {number: signal.getsignal(number) for number in module.SIGNALS}
+    wishes.listen()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert wishes.pressing()
+    assert wishes.at_border(3).end == "stopped"
+    assert not wishes.pressing()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_only_the_leader_reads_requests(tmp_path):
     ask(tmp_path, "stop")
     assert Wishes(tmp_path, leads=False).at_border(1).end is None
