@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from trainer_core.engine.data.work_limit import WorkLimitReached, limited_work
 from trainer_core.errors import UserError
 
 PROMPT_FILE = "moai_prompt.json"
@@ -93,18 +94,25 @@ class PromptFormat(msgspec.Struct, frozen=True, kw_only=True):
     def _render(
         self, messages: list[Message], *, ask: bool, spans: bool
     ) -> tuple[str, list[tuple[int, int]]]:
-        # The library's sandbox: a template comes with a foreign model and may not touch anything.
+        # The library's sandbox: a template comes with a foreign model and may not touch anything,
+        # nor work for ever.
         from jinja2.exceptions import TemplateError
         from transformers.utils.chat_template_utils import render_jinja_template
 
         try:
-            rendered, marked = render_jinja_template(
-                conversations=[messages],
-                chat_template=self.chat_template,
-                return_assistant_tokens_mask=spans,
-                add_generation_prompt=ask,
-                **self.special_tokens,
-            )
+            with limited_work():
+                rendered, marked = render_jinja_template(
+                    conversations=[messages],
+                    chat_template=self.chat_template,
+                    return_assistant_tokens_mask=spans,
+                    add_generation_prompt=ask,
+                    **self.special_tokens,
+                )
+        except WorkLimitReached as error:
+            raise UserError(
+                f"the model's chat template cannot be used: {error}; choose another prompt "
+                "format with data.prompt_format"
+            ) from error
         except (TemplateError, TypeError, ValueError, KeyError) as error:
             raise UserError(
                 f"the model's chat template refuses this conversation: {error}"
