@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from moai_tui.formatting import bytes_text, percent_text
@@ -19,6 +20,13 @@ STRIP_WIDTH = (6, 24)
 NAME_WIDTH = 13
 VALUE_WIDTH = 9
 
+SLOW_CLOCK = 0.9
+"""A clock below this share of its peers' median slows the whole run: the others wait."""
+HOT_CELSIUS = 10.0
+"""So much warmer than its peers' median a device is worth a look."""
+SURE_READINGS = 3
+"""A device is called slow or hot when so many readings in a row say so."""
+
 MEMORY_LEVELS = ((92.0, "high"), (80.0, "mid"), (0.0, "low"))
 """Percent of memory from which its strip takes that colour; a busy device is no alarm."""
 
@@ -34,6 +42,8 @@ class DevicePanel(Painted):
         self._error: str | None = None
         self._memory: dict[str, History] = {}
         self._busy: dict[str, History] = {}
+        self._odd: dict[str, tuple[str, int]] = {}
+        """What is odd about a device, and for how many readings in a row."""
 
     def show(self, facts: RunFacts) -> None:
         """Take the run's peak memory, and which devices it holds."""
@@ -56,14 +66,15 @@ class DevicePanel(Painted):
             memory = self._memory.setdefault(device.uuid, History())
             memory.append(_percent(device.memory_used_bytes, device.total_memory_bytes))
             self._busy.setdefault(device.uuid, History()).append(device.utilization_percent)
+            odd = oddity(device, self._devices)
+            before, times = self._odd.get(device.uuid, ("", 0))
+            self._odd[device.uuid] = odd, times + 1 if odd[:4] == before[:4] else 1
         self.repaint()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the devices, then the peak."""
         devices = self._devices
-        count = f"{len(devices)} devices" if len(devices) > 1 else ""
-        lines: list[Line] = [heading("Devices" if count else "Device", ((count, "muted"),) if count
-                                     else (), width, self._signs.rule)]  # fmt: skip
+        lines: list[Line] = [self._heading(width)]
         if self._error is not None:
             lines.append(((cut(show_line(self._error), width), "warn"),))
         if not devices:
@@ -77,6 +88,22 @@ class DevicePanel(Painted):
             if len(shown) < len(devices):
                 lines.append(((f"and {len(devices) - len(shown)} more", "muted"),))
         return [*lines, *self._peaks(width)][:height]
+
+    def _heading(self, width: int) -> Line:
+        """Draw `Devices ─── 8 devices`, or which of them is odd."""
+        count = len(self._devices)
+        if count < 2:
+            return heading("Device", (), width, self._signs.rule)
+        odd = [(device.index, word) for device in self._devices if (word := self._sure(device))]
+        right: Piece = (f"{count} devices", "muted")
+        if odd:
+            more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+            right = (f"! {odd[0][0]} {odd[0][1]}{more}", "warn")
+        return heading("Devices", (right,), width, self._signs.rule)
+
+    def _sure(self, device: DeviceSnapshot) -> str:
+        word, times = self._odd.get(device.uuid, ("", 0))
+        return word if times >= SURE_READINGS else ""
 
     def _one(self, device: DeviceSnapshot, width: int) -> list[Line]:
         used, total = device.memory_used_bytes, device.total_memory_bytes
@@ -130,7 +157,10 @@ class DevicePanel(Painted):
         memory = strip_text(self._memory[device.uuid].curve, room, self._signs, 0, 100)
         load = strip_text(self._busy[device.uuid].curve, room, self._signs, 0, 100)
         return (
-            (f"{device.index:>3} ", "muted"),
+            (
+                f"{device.index:>3}{'!' if self._sure(device) else ' '}",
+                "warn" if self._sure(device) else "muted",
+            ),
             (bytes_text(device.memory_used_bytes).rjust(9), "strong"),
             (f" {memory} ", _level(share)),
             (percent_text(busy).rjust(5), "strong"),
@@ -163,6 +193,25 @@ def devices_of(run: RunSummary, devices: tuple[DeviceSnapshot, ...]) -> tuple[De
         if device.held_by == run.id
         or (device.held_by is None and (device.uuid in named or str(device.index) in named))
     )
+
+
+def oddity(device: DeviceSnapshot, devices: tuple[DeviceSnapshot, ...]) -> str:
+    """Say what is odd about one device of several: `slow: 1,410 MHz, others 1,980`; else "".
+
+    Every step waits for the slowest device, so utilization tells nothing: those that wait
+    are as busy as the one they wait for.
+    """
+    if len(devices) < 2:
+        return ""
+    clocks = [other.clock_mhz for other in devices if other.clock_mhz]
+    clock = device.clock_mhz
+    if clock and clocks and clock < SLOW_CLOCK * (usual := statistics.median_high(clocks)):
+        return f"slow: {clock:,} MHz, others {usual:,}"
+    warmths = [other.temperature_celsius for other in devices if other.temperature_celsius]
+    warmth = device.temperature_celsius
+    if warmth and warmths and warmth > HOT_CELSIUS + (mild := statistics.median_low(warmths)):
+        return f"hot: {warmth:.0f} °C, others {mild:.0f}"
+    return ""
 
 
 def _percent(part: int | None, whole: int | None) -> float | None:

@@ -78,3 +78,25 @@ def test_history_stays_bounded() -> None:
     widget = panel(readings=2000)
     assert len(widget.build(46, 9)) <= 9
     assert max(map(len, text_of(widget.build(46, 9)).split("\n"))) <= 46
+
+
+def test_a_slow_or_hot_device_is_named_once_it_is_sure() -> None:
+    cards = tuple(
+        replace(scripted_run.card(index), clock_mhz=1410 if index == 3 else 1980)
+        for index in range(4)
+    )
+    widget = panel(cards=4, readings=1)
+    for reading in range(3):
+        assert "slow" not in text_of(widget.build(46, 9)), reading
+        widget.take(cards, None)
+    text = text_of(widget.build(46, 9)).split("\n")
+    assert text[0].endswith("! 3 slow: 1,410 MHz, others 1,980")
+    assert text[4].startswith("  3! ")
+    assert text[1].startswith("  0  ")
+    hot = tuple(replace(card, temperature_celsius=60.0 + 25 * (card.index == 1)) for card in cards)
+    for _ in range(3):
+        widget.take(hot, None)
+    assert "! 1 hot: 85 °C, others 60 and 1 more" in text_of(widget.build(60, 9))
+    for _ in range(3):
+        widget.take(tuple(scripted_run.card(index) for index in range(4)), None)
+    assert text_of(widget.build(46, 9)).split("\n")[0].endswith("4 devices")
