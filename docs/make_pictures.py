@@ -4,7 +4,8 @@ Usage: python docs/make_pictures.py [docs/pictures]
 
 Trains the embedded default in a scratch folder (about two minutes on two cores), opens the
 dashboard on it and stores what it shows as SVG: the form, the run while it trains, its result,
-the home screen. Nothing in a picture is drawn by hand, so it cannot lie.
+the home screen; then the home screen with the eight cards of a file. Nothing in a picture is drawn
+by hand, so it cannot lie.
 """
 
 from __future__ import annotations
@@ -15,48 +16,75 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
 
 SIZE = (120, 36)
 PATIENCE_SECONDS = 600.0
+CARDS = Path(__file__).absolute().with_name("eight_cards.yaml")
 
 
-async def take(folder: Path) -> None:
-    """Drive the dashboard through the main job and store the pictures in `folder`."""
+class Camera:
+    """An open dashboard and the folder its pictures go to."""
+
+    def __init__(self, app: Any, pilot: Pilot[Any], folder: Path) -> None:
+        self.app, self.pilot, self._folder = app, pilot, folder
+
+    def store(self, name: str) -> None:
+        """Store what the screen shows now."""
+        picture = self.app.export_screenshot(title="moai-tui")
+        (self._folder / f"{name}.svg").write_text(picture)
+
+    async def wait_for(self, ready: Callable[[], bool]) -> None:
+        """Let the dashboard go on until something holds, and a second more."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not ready():
+            if time.monotonic() > end:
+                raise TimeoutError("the dashboard did not get there")
+            await self.pilot.pause(0.2)
+        await self.pilot.pause(1.0)
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Camera]:
+    """Open the real dashboard, its accelerators read."""
     from moai_tui.app import MoaiApp
     from moai_tui.live import Live
     from moai_tui.settings import load_settings
 
     settings = load_settings()
-    live = Live(settings.refresh_seconds)
-    app = MoaiApp(live=live, settings=settings)
+    app = MoaiApp(live=Live(settings.refresh_seconds), settings=settings)
     async with app.run_test(size=SIZE) as pilot:
+        camera = Camera(app, pilot, folder)
+        await camera.wait_for(lambda: app.newest.accelerators is not None)
+        yield camera
 
-        def store(name: str) -> None:
-            (folder / f"{name}.svg").write_text(app.export_screenshot(title="moai-tui"))
 
-        async def wait_for(ready: Callable[[], bool]) -> None:
-            end = time.monotonic() + PATIENCE_SECONDS
-            while not ready():
-                if time.monotonic() > end:
-                    raise TimeoutError("the dashboard did not get there")
-                await pilot.pause(0.2)
-            await pilot.pause(1.0)
-
-        await wait_for(lambda: app.newest.accelerators is not None)
-        await pilot.press("n")
-        await wait_for(lambda: app.newest.plan is not None and app.newest.data is not None)
-        store("form")
-        await pilot.press("ctrl+s")
-        await wait_for(lambda: app.newest.run is not None and _step(app) >= 60)
-        store("training")
-        await wait_for(lambda: app.newest.run is not None and app.newest.run.view.ended is not None)
-        await pilot.pause(2.0)
-        store("run")
-        await pilot.press("escape")
-        await wait_for(lambda: app.newest.runs is not None and bool(app.newest.runs.runs))
-        store("home")
+async def take(folder: Path) -> None:
+    """Drive the dashboard through the main job, then show it eight cards."""
+    async with opened(folder) as camera:
+        newest, press = camera.app.newest, camera.pilot.press
+        await press("n")
+        await camera.wait_for(lambda: newest.plan is not None and newest.data is not None)
+        camera.store("form")
+        await press("ctrl+s")
+        await camera.wait_for(lambda: newest.run is not None and _step(camera.app) >= 60)
+        camera.store("training")
+        await camera.wait_for(lambda: newest.run.view.ended is not None)
+        await camera.pilot.pause(2.0)
+        camera.store("run")
+        await press("escape")
+        await camera.wait_for(lambda: newest.runs is not None and bool(newest.runs.runs))
+        camera.store("home")
+    os.environ["MOAI_TUI_SCRIPTED_DEVICES"] = str(CARDS)
+    async with opened(folder) as camera:
+        await camera.pilot.pause(2.0)
+        camera.store("cards")
 
 
 def _step(app: object) -> int:
