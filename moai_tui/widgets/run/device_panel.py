@@ -42,7 +42,7 @@ class DevicePanel(Painted):
         self._error: str | None = None
         self._memory: dict[str, History] = {}
         self._busy: dict[str, History] = {}
-        self._odd: dict[str, tuple[str, int]] = {}
+        self._oddities: dict[str, tuple[str, int]] = {}
         """What is odd about a device, and for how many readings in a row."""
 
     def show(self, facts: RunFacts) -> None:
@@ -67,8 +67,8 @@ class DevicePanel(Painted):
             memory.append(_percent(device.memory_used_bytes, device.total_memory_bytes))
             self._busy.setdefault(device.uuid, History()).append(device.utilization_percent)
             odd = oddity(device, self._devices)
-            before, times = self._odd.get(device.uuid, ("", 0))
-            self._odd[device.uuid] = odd, times + 1 if odd[:4] == before[:4] else 1
+            before, times = self._oddities.get(device.uuid, ("", 0))
+            self._oddities[device.uuid] = odd, times + 1 if odd[:4] == before[:4] else 1
         self.repaint()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -102,7 +102,7 @@ class DevicePanel(Painted):
         return heading("Devices", (right,), width, self._signs.rule)
 
     def _sure(self, device: DeviceSnapshot) -> str:
-        word, times = self._odd.get(device.uuid, ("", 0))
+        word, times = self._oddities.get(device.uuid, ("", 0))
         return word if times >= SURE_READINGS else ""
 
     def _one(self, device: DeviceSnapshot, width: int) -> list[Line]:
