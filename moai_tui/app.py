@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -19,8 +19,9 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.signal import Signal
 
-from moai_tui import looks, terminal, theming
-from moai_tui.line_filters import AsciiFilter, ColourlessFilter, filters_for
+from moai_tui import terminal, theming
+from moai_tui.alerts import Alerts
+from moai_tui.line_filters import TerminalFilters
 from moai_tui.messages import (
     AcceleratorsRead,
     ActionEnded,
@@ -38,6 +39,7 @@ from moai_tui.messages import (
     Wish,
     WordsRead,
 )
+from moai_tui.pace import Pace
 from moai_tui.settings import Settings
 from moai_tui.signals import Newest
 from moai_tui.widgets import failing
@@ -49,9 +51,7 @@ if TYPE_CHECKING:
 REPAINT_SECONDS = 0.45
 """Live facts of one kind are published at most this often; answers to a key at once."""
 
-
 CLOCK_SECONDS = 0.5
-
 
 KEY_WORDS = {"⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "right"}
 """Textual's signs for keys, and what we call them."""
@@ -91,7 +91,7 @@ class MoaiApp(App[int]):
         super().__init__()
         self.settings = settings or Settings()
         self.newest = Newest()
-        self.repaint_seconds = REPAINT_SECONDS
+        self.pace = Pace(REPAINT_SECONDS, self.set_timer, self._ask_terminal)
         self.accelerators_signal: Signal[AcceleratorsRead] = Signal(self, "accelerators")
         self.runs_signal: Signal[RunsListed] = Signal(self, "runs")
         self.run_signal: Signal[RunUpdated] = Signal(self, "run")
@@ -104,11 +104,7 @@ class MoaiApp(App[int]):
         self.clock_signal: Signal[float] = Signal(self, "clock")
         self._live, self._first_run = live, run
         self._frames = terminal.FrameDiff()
-        self._published: dict[str, float] = {}
-        self._waiting: dict[str, Callable[[], None]] = {}
-        self._ascii = None if looks.unicode_wanted() else AsciiFilter()
-        self._plain = looks.colour_count() == 0
-        self._colourless: dict[str, LineFilter] = {}
+        self._own_filters = TerminalFilters()
         self._notices = self._take_themes()
 
     def get_default_screen(self) -> Screen[Any]:
@@ -129,11 +125,8 @@ class MoaiApp(App[int]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Draw with what the terminal has: ASCII alone, no colours."""
-        colourless = None
-        if self._plain:
-            behind = self.current_theme.background or "black"
-            colourless = self._colourless.setdefault(behind, ColourlessFilter(behind))
-        return filters_for(super().get_line_filters(), self._ascii, colourless)
+        before = super().get_line_filters()
+        return self._own_filters.after(before, self.current_theme.background)
 
     def get_key_display(self, binding: Binding) -> str:
         """Name keys in words, as the last line of each screen does."""
@@ -153,6 +146,7 @@ class MoaiApp(App[int]):
         self.set_interval(CLOCK_SECONDS, self._tick)
         self.app_resume_signal.subscribe(self, self._resumed, immediate=True)
         self._take_signals()
+        Alerts(self)
         if self._first_run is not None:
             self.open_run(self._first_run)
 
@@ -182,27 +176,37 @@ class MoaiApp(App[int]):
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         """Write only the cells that changed; the one private method of Textual we lean on."""
         super()._display(screen, cast("Any", self._frames.reduced(renderable, self.size)))
+        if not self.is_headless:
+            self.pace.wrote(self._frames.written_bytes)
+
+    def _ask_terminal(self, question: str) -> None:
+        if self._driver is not None:
+            self._driver.write(question)
+
+    def on_cursor_position(self) -> None:
+        """The terminal has drawn everything up to the question of `pace`."""
+        self.pace.answered()
 
     def _resumed(self, app: object = None) -> None:
         """Paint everything: Textual itself leaves the screen blank after a ctrl+z and fg."""
         self.action_redraw()
 
-    # Facts: hand them to whoever shows them, at most twice a second.
+    # Facts: handed to whoever shows them.
 
     def on_accelerators_read(self, message: AcceleratorsRead) -> None:
         """Hand the reading on."""
         self.newest.accelerators = message
-        self._publish_calmly("accelerators", partial(self.accelerators_signal.publish, message))
+        self.pace.publish("accelerators", partial(self.accelerators_signal.publish, message))
 
     def on_runs_listed(self, message: RunsListed) -> None:
         """Hand the list on."""
         self.newest.runs = message
-        self._publish_calmly("runs", partial(self.runs_signal.publish, message))
+        self.pace.publish("runs", partial(self.runs_signal.publish, message))
 
     def on_run_updated(self, message: RunUpdated) -> None:
         """Hand the run on."""
         self.newest.run = message
-        self._publish_calmly("run", partial(self.run_signal.publish, message))
+        self.pace.publish("run", partial(self.run_signal.publish, message))
 
     def on_plan_ready(self, message: PlanReady) -> None:
         """Hand the verdict on."""
@@ -256,22 +260,6 @@ class MoaiApp(App[int]):
     def on_trouble_met(self, message: TroubleMet) -> None:
         """Say what of the dashboard's own does not work."""
         self.say(message.text, ok=False)
-
-    def _publish_calmly(self, kind: str, publish: Callable[[], None]) -> None:
-        """Publish now if the last time is long enough ago, else the newest when it is."""
-        waiting = kind in self._waiting
-        self._waiting[kind] = publish
-        if waiting:
-            return
-        left = self._published.get(kind, 0.0) + self.repaint_seconds - time.monotonic()
-        if left <= 0:
-            self._publish_waiting(kind)
-        else:
-            self.set_timer(left, partial(self._publish_waiting, kind))
-
-    def _publish_waiting(self, kind: str) -> None:
-        self._published[kind] = time.monotonic()
-        self._waiting.pop(kind)()
 
     # Wishes: live takes them up, its answers come back as facts.
 
@@ -398,17 +386,11 @@ class MoaiApp(App[int]):
     def _take_themes(self) -> list[str]:
         """Set the theme before the first style is made; returns what to say about themes."""
         found = theming.load_themes()
-        notices = list(found.notices)
         for theme in found.themes:
             self.register_theme(theme)
-        wanted = self.settings.theme
-        if wanted not in (*self.available_themes, theming.FITTING):
-            names = ", ".join(sorted(theme.name for theme in found.themes))
-            notices.append(f"There is no theme {wanted}; known are {names}.")
-            wanted = theming.FITTING
-        name = looks.fitting_theme() if wanted == theming.FITTING else wanted
+        name, notice = theming.chosen(self.settings.theme, self.available_themes)
         self.set_reactive(App.theme, name)  # without its watcher, which makes all styles again
         self.set_class(self.current_theme.dark, "-dark-mode", update=False)
         self.set_class(not self.current_theme.dark, "-light-mode", update=False)
         self.stylesheet.set_variables(self.get_css_variables())
-        return notices
+        return [*found.notices, *notice]

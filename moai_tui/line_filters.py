@@ -15,6 +15,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
+from moai_tui import looks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -100,9 +102,24 @@ def _brightness(color: object, otherwise: float) -> float:
     return Color.from_rich_color(color).brightness
 
 
-def filters_for(
-    before: Sequence[LineFilter], ascii_only: LineFilter | None, colourless: LineFilter | None
-) -> list[LineFilter]:
-    """Return Textual's own filters and ours; without colours only ours is of use."""
-    kept = [] if colourless is not None else list(before)
-    return [*kept, *(own for own in (ascii_only, colourless) if own is not None)]
+class TerminalFilters:
+    """Which filters this terminal needs; asked for each widget that is drawn."""
+
+    def __init__(self) -> None:
+        self._ascii = () if looks.unicode_wanted() else (AsciiFilter(),)
+        self._plain = looks.colour_count() == 0
+        self._colourless: dict[str, LineFilter] = {}
+
+    def after(self, before: Sequence[LineFilter], background: str | None) -> Sequence[LineFilter]:
+        """Return Textual's own filters and ours; without colours only ours are of use.
+
+        Args:
+            before: Textual's.
+            background: The theme's, which decides what stands out.
+        """
+        if not self._plain:
+            return [*before, *self._ascii]
+        behind = background or "black"
+        if behind not in self._colourless:
+            self._colourless[behind] = ColourlessFilter(behind)
+        return [*self._ascii, self._colourless[behind]]

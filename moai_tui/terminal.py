@@ -111,6 +111,8 @@ class FrameDiff:
     def __init__(self) -> None:
         self._cells: list[list[Cell | None]] = []
         self._size: tuple[int, int] = (0, 0)
+        self.written_bytes = 0
+        """All that was ever written through it, about."""
 
     def forget(self) -> None:
         """Forget the terminal's content: the next frame is written whole."""
@@ -148,7 +150,9 @@ class FrameDiff:
                 out.append(
                     f"\x1b[{y + 1};{x + first + 1}H{strip.crop(first, last).render(console)}"
                 )
-        return "".join(out)
+        text = "".join(out)
+        self.written_bytes += len(text)
+        return text
 
 
 def _changed(old: list[Cell | None], new: list[Cell | None]) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moai_tui import looks
 from trainer_core.errors import UserError
 from trainer_core.folders import data_root
 
@@ -96,6 +97,20 @@ def load_themes(folders: Iterable[Path] | None = None) -> Themes:
                 themes[theme.name] = theme
                 notices += odd
     return Themes(tuple(themes.values()), tuple(notices))
+
+
+def chosen(wanted: str, known: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the theme to use, and what to say where `wanted` is none.
+
+    Args:
+        wanted: A theme's name, or `FITTING`.
+        known: Names of all there are.
+    """
+    names = sorted(known)
+    if wanted in names:
+        return wanted, ()
+    notice = f"There is no theme {wanted}; known are {', '.join(names)}."
+    return looks.fitting_theme(), () if wanted == FITTING else (notice,)
 
 
 def variable_defaults(theme: Theme) -> dict[str, str]:

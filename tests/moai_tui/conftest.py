@@ -51,7 +51,7 @@ class ScriptedApp(MoaiApp):
     def __init__(self, first: Callable[[], Screen[Any]] | None = None, **options: Any) -> None:
         self.recorded = RecordingLive()
         super().__init__(live=self.recorded, **options)
-        self.repaint_seconds = 0.0  # tests do not wait for the next paint
+        self.pace.seconds = 0.0  # tests do not wait for the next paint
         self.said: list[tuple[str, bool]] = []
         self.copied: list[str] = []
         self._make_first = first

@@ -72,7 +72,7 @@ async def test_facts_reach_a_screen_and_the_newest_is_kept(scripted_app, facts):
 
 async def test_facts_of_one_kind_are_published_calmly_and_the_last_one_counts(scripted_app, facts):
     app = scripted_app()
-    app.repaint_seconds = 0.2
+    app.pace.seconds = 3600.0
     published = []
     app.accelerators_signal.publish = published.append
     async with app.run_test() as pilot:
@@ -81,7 +81,8 @@ async def test_facts_of_one_kind_are_published_calmly_and_the_last_one_counts(sc
             app.post_message(last)
             await pilot.pause()
         assert len(published) == 1
-        await pilot.pause(0.3)
+        app.pace.seconds = 0.0
+        app.pace._later("accelerators")  # as its timer does
         assert len(published) == 2
         assert published[-1] is last
 

@@ -10,7 +10,7 @@ from moai_tui.line_filters import (
     ASCII_SIGNS,
     AsciiFilter,
     ColourlessFilter,
-    filters_for,
+    TerminalFilters,
     in_ascii,
 )
 from moai_tui.widgets.glyphs import UNICODE
@@ -63,10 +63,17 @@ def test_without_colours_what_stood_out_still_does(style, plain):
     assert drawn == plain
 
 
-def test_without_colours_textuals_own_filters_are_left_out():
-    ours, textuals = ColourlessFilter("#101010"), AsciiFilter()
-    assert filters_for([textuals], None, ours) == [ours]
-    assert filters_for([textuals], None, None) == [textuals]
+def test_a_terminal_gets_the_filters_it_needs(monkeypatch):
+    textuals = AsciiFilter()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    assert TerminalFilters().after([textuals], None) == [textuals]
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("LANG", "C")
+    plain = TerminalFilters()
+    kinds = [type(one) for one in plain.after([textuals], "#101010")]
+    assert kinds == [AsciiFilter, ColourlessFilter]
+    assert plain.after([], "#101010") == plain.after([], "#101010"), "strips are kept by filter"
 
 
 async def test_the_whole_screen_is_ascii_under_lang_c(scripted_app, facts, monkeypatch):

@@ -1,0 +1,109 @@
+"""How often live facts are painted: never faster than the terminal takes them.
+
+Between us and the eyes may lie a line of 2 kB/s whose buffers swallow a minute of frames before
+a write blocks. So after a frame the terminal is asked where its cursor is; the answer comes once
+everything before it is drawn, and until then live facts wait, the newest of each kind in place
+of older ones. Answers to keys are painted at once. A terminal that never answers is not waited
+for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+QUESTION = "\x1b[6n"
+"""Textual understands the answer and posts it as `events.CursorPosition`."""
+
+LEAST_BYTES = 200
+"""Written since the last question before it is asked again: at rest nothing is asked."""
+
+PATIENCE_SECONDS = 20.0
+"""So long an answer may take; after that the line is taken for one that lost it."""
+
+
+class Pace:
+    """Publishes facts of each kind calmly, the newest last."""
+
+    def __init__(
+        self,
+        seconds: float,
+        set_timer: Callable[[float, Callable[[], None]], object],
+        ask: Callable[[str], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make one for an app.
+
+        Args:
+            seconds: Least time between two paintings of one kind.
+            set_timer: Calls something after so many seconds.
+            ask: Writes to the terminal.
+            now: The clock.
+        """
+        self.seconds = seconds
+        self._set_timer, self._ask, self._now = set_timer, ask, now
+        self._published: dict[str, float] = {}
+        self._waiting: dict[str, Callable[[], None]] = {}
+        self._bytes_asked_at = 0
+        self._asked: float | None = None
+        self._answers = True
+        self._slowness = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether the terminal still draws what it was sent."""
+        return self._asked is not None
+
+    def publish(self, kind: str, publish: Callable[[], None]) -> None:
+        """Publish now if the last time is long enough ago, else the newest when it is."""
+        waiting = kind in self._waiting
+        self._waiting[kind] = publish
+        if not waiting:
+            self._later(kind)
+
+    def wrote(self, total_bytes: int) -> None:
+        """Take notice of a frame: ask whether the terminal has drawn it.
+
+        Args:
+            total_bytes: All that frames ever wrote.
+        """
+        new = total_bytes - self._bytes_asked_at
+        if not self._answers or self._asked is not None or new < LEAST_BYTES:
+            return
+        self._bytes_asked_at, self._asked = total_bytes, self._now()
+        self._ask(QUESTION)
+        self._set_timer(PATIENCE_SECONDS, partial(self._give_up, self._asked))
+
+    def answered(self) -> None:
+        """The terminal has drawn what it was sent; what waited is painted when it is time."""
+        if self._asked is None:
+            return
+        self._slowness = self._now() - self._asked
+        self._asked = None
+        for kind in list(self._waiting):
+            self._later(kind)
+
+    def _give_up(self, asked: float) -> None:
+        if self._asked == asked:
+            self._answers = self._slowness > 0.0  # it did answer once: one answer was lost
+            self.answered()
+
+    def _later(self, kind: str) -> None:
+        if self.held:
+            return  # the answer comes back to it
+        # The line is left as much time for keys as it takes for frames.
+        beat = max(self.seconds, self._slowness)
+        left = self._published.get(kind, float("-inf")) + beat - self._now()
+        if left <= 0:
+            self._publish(kind)
+        else:
+            self._set_timer(left, partial(self._publish, kind))
+
+    def _publish(self, kind: str) -> None:
+        if self.held:
+            return
+        publish = self._waiting.pop(kind, None)
+        if publish is not None:
+            self._published[kind] = self._now()
+            publish()
