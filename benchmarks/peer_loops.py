@@ -39,7 +39,14 @@ def plain_loop(
 
 
 def hugging_face_trainer(
-    model: Any, documents: list[list[int]], *, length: int, rows: int, steps: int, folder: str
+    model: Any,
+    documents: list[list[int]],
+    *,
+    length: int,
+    rows: int,
+    steps: int,
+    folder: str,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Train with transformers' Trainer at its best: concatenated blocks, bf16 weights, compiled.
 
@@ -61,19 +68,21 @@ def hugging_face_trainer(
         ) -> None:
             meter.losses += [float(logs["loss"])] if logs and "loss" in logs else []
 
-    arguments = TrainingArguments(
-        output_dir=folder,
-        per_device_train_batch_size=rows,
-        max_steps=steps,
-        learning_rate=1e-4,
-        optim="adamw_torch_fused",
-        lr_scheduler_type="constant",
-        torch_compile=True,
-        logging_steps=5,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-    )
+    settings = {
+        "output_dir": folder,
+        "per_device_train_batch_size": rows,
+        "max_steps": steps,
+        "learning_rate": 1e-4,
+        "optim": "adamw_torch_fused",
+        "lr_scheduler_type": "constant",
+        "torch_compile": True,
+        "logging_steps": 5,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        **changes,
+    }
+    arguments = TrainingArguments(**settings)
     Trainer(
         model=model,
         args=arguments,

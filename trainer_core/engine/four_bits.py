@@ -43,11 +43,13 @@ class FourBitLinear(nn.Linear):
         if torch.is_autocast_enabled(input.device.type):
             input = input.to(torch.get_autocast_dtype(input.device.type))
         scales = cast(Tensor, getattr(self, SCALES))
-        return nf4.product(input, self.weight, scales, self.bias, self.out_features)
+        output: Tensor = nf4.product(input, self.weight, scales, self.bias, self.out_features)
+        return output
 
     def plain_weight(self, codes: Tensor, scales: Tensor) -> Tensor:
         """Return codes of this layer, wherever they lie, as the weight it stands for."""
-        weight_OI = nf4.decode(codes, scales, self.out_features, self.in_features, self.dtype)
+        shape = (self.out_features, self.in_features)
+        weight_OI: Tensor = nf4.decode(codes, scales, *shape, self.dtype)
         return weight_OI.t().contiguous() if self.turned else weight_OI
 
 
@@ -89,7 +91,7 @@ def linear_layers_to_be_drawn() -> Iterator[None]:
         return init
 
     for kind, make in usual.items():
-        kind.__init__ = weightless(make)  # type: ignore[method-assign, assignment]
+        kind.__init__ = weightless(make)  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -62,7 +62,7 @@ def prepare_process() -> None:
     from trainer_core.engine.memory import keep_freed_memory
 
     keep_freed_memory()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said, so that a fork brings no advice
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would fill the log
     # Before torch is loaded: threads that spin while they wait take the cores of other ranks.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -110,8 +110,8 @@ def checked_rows(
 
 def _size(value: dict[str, Any]) -> int:
     # Six characters of punctuation a column: quotes, colon, comma, blanks.
-    texts = (text if isinstance(text, str) else str(text) for text in value.values())
-    return 3 + sum(6 + len(name) for name in value) + sum(len(text) for text in texts)
+    texts = [text if isinstance(text, str) else str(text) for text in value.values()]
+    return 3 + 6 * len(value) + sum(map(len, value)) + sum(map(len, texts))
 
 
 def _row_hash(example: Example) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -95,8 +96,7 @@ def write_tokens(
     kind = token_type(encoder.vocabulary)
     done = 0
     with (folder / TOKENS_FILE).open("ab") as tokens, (folder / COUNTED_FILE).open("ab") as counted:
-        for batch in _batches(rows, BATCH_ROWS):
-            encoded = encoder.encode([row.rendered for row in batch])
+        for batch, encoded in _encoded_ahead(_batches(rows, BATCH_ROWS), encoder):
             for row, ids in zip(batch, encoded, strict=True):
                 split = SPLIT_CODES[forced_split or row.record.split]
                 for document in note_documents(row, ids, policy, split, documents):
@@ -104,6 +104,24 @@ def write_tokens(
                     counted.write(document.counted.tobytes())
             done += len(batch)
             on_rows(done)
+
+
+def _encoded_ahead(
+    batches: Iterable[list[CheckedRow]], encoder: TextEncoder
+) -> Iterator[tuple[list[CheckedRow], list[EncodedRow]]]:
+    """Yield each batch with its ids, while the next is read and the one after it encoded.
+
+    The tokenizer takes all permitted cores and leaves Python's lock to whoever reads rows.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenizer") as ahead:
+        before: tuple[list[CheckedRow], Future[list[EncodedRow]]] | None = None
+        for batch in batches:
+            following = batch, ahead.submit(encoder.encode, [row.rendered for row in batch])
+            if before is not None:
+                yield before[0], before[1].result()
+            before = following
+        if before is not None:
+            yield before[0], before[1].result()
 
 
 def note_documents(

@@ -59,4 +59,4 @@ class _Gelu(torch.autograd.Function):
 
 
 def _chunks(tensor: Tensor) -> tuple[Tensor, ...]:
-    return cast(tuple[Tensor, ...], torch.split(tensor.view(-1), _CHUNK))
+    return torch.split(tensor.view(-1), _CHUNK)

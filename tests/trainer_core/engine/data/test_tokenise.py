@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from trainer_core.engine.data import tokenise
 from trainer_core.engine.data.checked import CheckedRow
 from trainer_core.engine.data.encoder import TextEncoder
 from trainer_core.engine.data.lengths import LengthPolicy
@@ -60,6 +62,21 @@ def test_the_files_hold_what_the_numbers_say(tmp_path: Path, encoder: TextEncode
         assert counted[stretch].sum() == documents.counted[place]
         assert documents.counted_bytes[place] == len(("größer" * (place + 1)).encode())
     assert done == [4]
+
+
+def test_batches_encoded_ahead_keep_their_order(
+    tmp_path: Path, encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for size in (512, 2):
+        monkeypatch.setattr(tokenise, "BATCH_ROWS", size)
+        folder, done = tmp_path / str(size), list[int]()
+        folder.mkdir()
+        rows = [row(number) for number in range(5)]
+        write_tokens(rows, encoder, policy(), folder, documents=Documents(), on_rows=done.append)
+        files.append((folder / TOKENS_FILE).read_bytes())
+        assert done == [*range(size, 5, size), 5]
+    assert files[0] == files[1] != b""
 
 
 def test_the_file_of_a_small_vocabulary_is_half_as_large() -> None:
