@@ -56,10 +56,11 @@ def plan_answer(
     draft: RunConfig, devices: tuple[DeviceSnapshot, ...], report: DataReport | None
 ) -> PlanReady:
     """Return the verdict on a draft, with the defaults it leads to and why."""
+    from trainer_core.run.disk_plan import with_disk
     from trainer_core.run.draft import verdict_for
 
     try:
-        found = verdict_for(_sized(draft, devices), devices, report)
+        found = with_disk(verdict_for(_sized(draft, devices), devices, report))
         chosen = _chosen_for(found.choices)
         reasons = [(field, chosen.get(field) or _reason(field, draft)) for field in EXPLAINED]
     except Exception as error:  # the outermost line of the planner's thread

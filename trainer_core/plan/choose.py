@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer_core.accelerators.base import SIZE_NAMES, Size
+from trainer_core.machine_settings import SAYS_WHO
 from trainer_core.plan.candidates import candidates, why_none
 from trainer_core.plan.fast_plan import fast_plan
 from trainer_core.plan.memory import Layout, predict_memory
@@ -118,6 +119,10 @@ def _judge(
     workload: Workload, hardware: Hardware, devices: int
 ) -> tuple[SizeVerdict, tuple[Plan, ...]]:
     label = Size(devices=devices, device_memory_gb=hardware.device_memory_gb).label
+    most = hardware.largest_allowed
+    if most is not None and devices > most:
+        why = f"is larger than {SIZE_NAMES[most]}, {SAYS_WHO}"
+        return SizeVerdict(size=label, devices=devices, verdict="cannot be formed", why=why), ()
     if devices > hardware.devices:
         needs = f"needs {devices} device{'s' if devices > 1 else ''}"
         why = f"{needs}, this machine has {hardware.devices}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 from trainer_core.accelerators.base import SIZE_NAMES, DeviceSnapshot
-from trainer_core.accelerators.sizes import device_memory_gb
+from trainer_core.accelerators.sizes import device_memory_gb, most_allowed
 from trainer_core.plan.peaks import (
     CPU_CORE_FLOPS,
     CPU_LINK_BANDWIDTH,
@@ -64,6 +64,7 @@ def hardware_from(devices: Sequence[DeviceSnapshot], precision: str = "auto") ->
         matmul_flops=_cpu_flops(usable) if cpu else matmul_flops(first.name, precision),
         memory_bandwidth=CPU_MEMORY_BANDWIDTH if cpu else peaks.memory_bandwidth if peaks else None,
         link_bandwidth=CPU_LINK_BANDWIDTH if cpu else peaks.link_bandwidth if peaks else None,
+        largest_allowed=most_allowed(),
     )
 
 

@@ -68,8 +68,9 @@ def _changes(
         yield "parallel.strategy", "auto", replace(workload, strategy="auto"), devices
     if workload.numerics == "plain":
         yield "numerics", "auto", replace(workload, numerics="auto"), devices
+    most = min(hardware.devices, hardware.largest_allowed or hardware.devices)
     for larger, name in SIZE_NAMES.items():
-        if devices < larger <= hardware.devices:
+        if devices < larger <= most:
             yield "size", name, workload, larger
     if workload.method == "full":
         yield "method", "lora", replace(workload, method="lora"), devices

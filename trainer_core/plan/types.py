@@ -85,6 +85,8 @@ class Hardware:
     devices_per_node: int | None = None
     described: bool = False
     """True for a machine from a file: planned for, never launched on."""
+    largest_allowed: int | None = None
+    """Devices of the largest size that this machine's settings allow; None without a limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from trainer_core.run.catalog import find_model
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_size import BYTES_PER_TOKEN, estimated_text_bytes
 from trainer_core.run.disk import Place, place_of, roomier_place
+from trainer_core.run.draft import DraftVerdict
 
 WEIGHT_BYTES, STATE_BYTES = 4, 8
 """Of one trained parameter in a checkpoint: fp32 and both of AdamW's moments."""
@@ -116,6 +118,26 @@ def require_room(config: RunConfig, shape: ModelShape, plan: Plan | None = None)
     )
     fix = "; or ".join(found.offers) or "free space there"
     raise ConfigError("checkpoint.keep", config.checkpoint.keep, fix, problem)
+
+
+def with_disk(draft: DraftVerdict) -> DraftVerdict:
+    """Return the answer to a draft with what the run would write here, as notes.
+
+    A disk without the room for it is a problem, as it is at the start. A described machine's
+    disk is not known.
+    """
+    verdict, shape, hardware = draft.verdict, draft.shape, draft.hardware
+    if verdict is None or shape is None or hardware is None or hardware.described:
+        return draft
+    plan = verdict.choice.plan if verdict.choice else None
+    try:
+        found = disk_plan(draft.ready, shape, plan)
+        require_room(draft.ready, shape, plan)
+    except OSError:
+        return draft  # what is wrong with the folder is told where it is made
+    except ConfigError as error:
+        draft = replace(draft, problems=(*draft.problems, (error.field, str(error))))
+    return replace(draft, verdict=replace(verdict, notes=(*verdict.notes, *found.lines)))
 
 
 def checkpoint_bytes(config: RunConfig, shape: ModelShape, plan: Plan | None = None) -> int:

@@ -165,3 +165,15 @@ def test_the_largest_machine_is_judged_by_few_plans(make_workload: Workloads) ->
     assert make_verdict(workload, machine, None).choice is not None
     worked_out = sum(len(plans_for(workload, machine, devices)) for devices in SIZE_NAMES)
     assert worked_out < 1000
+
+
+def test_a_size_that_the_machines_settings_forbid_is_not_offered(
+    make_workload: Workloads, h100s: Machines
+) -> None:
+    machine = replace(h100s(8), largest_allowed=2)
+    verdict = make_verdict(make_workload("cerebras-gpt-13b"), machine, 2)
+    large = verdict.sizes[2]
+    assert large.verdict == "cannot be formed"
+    assert large.why == "is larger than Medium, set by this machine's settings"
+    assert verdict.choice is not None
+    assert verdict.choice.mend != ("size", "Large")

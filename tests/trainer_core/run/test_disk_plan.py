@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from trainer_core.errors import ConfigError
+from trainer_core.plan.types import Hardware
 from trainer_core.run import disk_plan as plans
 from trainer_core.run.catalog import require_model
 from trainer_core.run.config import CheckpointConfig, RunConfig
 from trainer_core.run.disk import Place
-from trainer_core.run.disk_plan import checkpoint_bytes, disk_plan, require_room
+from trainer_core.run.disk_plan import checkpoint_bytes, disk_plan, require_room, with_disk
+from trainer_core.run.draft import verdict_for
 
 TINY = RunConfig(from_scratch=True)
 
@@ -91,3 +95,19 @@ def test_a_place_that_cannot_be_looked_at_is_no_reason(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(plans, "place_of", refuse)
     require_room(TINY, shape())
+
+
+def test_the_answer_to_a_draft_says_what_is_written_and_whether_there_is_room(
+    room: dict[str, int], h100s: Callable[[int], Hardware]
+) -> None:
+    machine = h100s(1)
+    ready = with_disk(verdict_for(TINY, machine))
+    assert ready.problems == ()
+    assert ready.verdict is not None
+    assert any("the run writes up to" in note for note in ready.verdict.notes)
+    room["runs"] = 1 << 20
+    ((field, sentence),) = with_disk(verdict_for(TINY, machine)).problems
+    assert field == "checkpoint.keep"
+    assert "has room for 1 MiB" in sentence
+    described = replace(machine, described=True)
+    assert with_disk(verdict_for(TINY, described)).problems == ()
