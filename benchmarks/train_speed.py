@@ -200,6 +200,8 @@ def measure_ours(
         "data_wait_share": sum(s["data_seconds"] for s in timed) / sum(seconds),
         "mfu": statistics.mean(mfu) / median if mfu else None,
         "peak_gib": peak,
+        "reserved_gib": torch.cuda.max_memory_reserved() / 2**30,
+        "predicted_gib": (parts.settled.memory_bytes or 0) / 2**30 or None,
         "first_loss": steps[0]["train_loss"],
         "last_loss": steps[-1]["train_loss"],
         "grad_norm": steps[-1]["grad_norm"],
@@ -222,16 +224,29 @@ def phases_of(events: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def write_profile(trainer: Any, step: int, folder: Path, config: Any) -> None:
-    """Write which kernels one more step spent its time in."""
+    """Write which kernels two more steps spent their time in, and how long the card was idle."""
     from torch.profiler import ProfilerActivity, profile
 
-    activities = [ProfilerActivity.CUDA]
-    with profile(activities=activities) as profiler:
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         trainer._train_step(step)
+        trainer._train_step(step + 1)
     table = profiler.key_averages().table(
         sort_by="self_cuda_time_total", row_limit=70, max_name_column_width=120
     )
-    (folder / f"profile-{Path(config.model).name}.txt").write_text(table)
+    kernels = sorted((e.time_range.start, e.time_range.end) for e in profiler.events())
+    idle, ended = [], kernels[0][0]
+    for start, end in kernels:
+        idle.append(max(0.0, start - ended))
+        ended = max(ended, end)
+    span = ended - kernels[0][0]
+    gaps = " ".join(f"{gap:.0f}" for gap in sorted(idle, reverse=True)[:20])
+    head = (
+        f"two steps: {span / 1e3:.1f} ms from the first kernel to the last, idle "
+        f"{sum(idle) / 1e3:.1f} ms in {len(kernels)} kernels; longest gaps in microseconds: {gaps}"
+    )
+    name = f"profile-{Path(config.model).name}-{trainer._settled.global_batch_size}.txt"
+    (folder / name).write_text(f"{head}\n{table}")
+    print(head, file=sys.stderr)
 
 
 def measure_peer(config: Any, way: str, rows: int, steps: int, scratch: Path) -> dict[str, Any]:

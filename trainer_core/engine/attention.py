@@ -155,6 +155,9 @@ def _varlen(
 
     # Kernels read [T, H, E]; the transposes are views.
     query, key, value = (tensor[0].transpose(0, 1) for tensor in _equal_heads(tensors))
+    # Under autocast rotary embeddings leave queries and keys in fp32, which the kernel refuses.
+    half = value.dtype if value.dtype == torch.float16 else torch.bfloat16
+    query, key, value = query.to(half), key.to(half), value.to(half)
     output = varlen_attn(
         query, key, value, ends, ends, longest, longest, scale=scaling, window_size=window
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainer_core.engine.kernels.block_adamw import NAMES, BlockAdamW, StateFormat
 from trainer_core.engine.kernels.fp8_linear import products_in_fp8_work, use_fp8
+from trainer_core.engine.kernels.fp8_mlp import fuse_gelu
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.recompute import make_activations_again, recompute_blocks
 from trainer_core.engine.settled import Settled
@@ -102,6 +103,7 @@ def prepare_blocks(model: Any, blocks: list[nn.Module], path: FastPath) -> None:
     if path.fp8:
         for block in blocks:
             use_fp8(block, keep_codes=path.keep_inputs)
+            fuse_gelu(block, keep_codes=path.keep_inputs)
     if not path.keep_inputs:
         for block in whole:
             make_activations_again(block)

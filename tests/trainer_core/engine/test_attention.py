@@ -129,3 +129,22 @@ def test_kernel_arguments_have_one_bound_for_the_whole_run():
     assert arguments["max_length_q"] == arguments["max_length_k"] == 64
     assert arguments["cu_seq_lens_q"] is ends
     assert "document_lengths" not in arguments
+
+
+def test_the_cards_kernel_is_given_half_precision_under_autocast(make_model, monkeypatch):
+    """Rotary embeddings make fp32 queries and keys of bf16 ones there, and the kernel refuses."""
+    import torch.nn.attention.varlen as kernels
+
+    seen = []
+
+    def fake(query, key, value, *rest, **settings):
+        seen.extend((query.dtype, key.dtype, value.dtype))
+        return torch.zeros_like(query)
+
+    monkeypatch.setattr(kernels, "varlen_attn", fake)
+    model = make_model("Llama").train()
+    ends = torch.tensor([0, 5, 12], dtype=torch.int32)
+    arguments = attention.document_arguments((5, 7), ends, longest=12)
+    with torch.autocast("cpu", torch.bfloat16):
+        model(input_ids=torch.arange(12)[None], position_ids=torch.arange(12)[None], **arguments)
+    assert set(seen) == {torch.bfloat16}

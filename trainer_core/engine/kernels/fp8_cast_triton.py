@@ -10,6 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from trainer_core.engine.kernels.gelu_triton import KINDS, share_of
+
 _TILE, _WARPS = 64, 4
 """Rows and columns of a tile, so that both ways of writing fill whole lines of memory."""
 
@@ -29,6 +31,7 @@ def _cast_tile(
     WANT_ROWS: tl.constexpr,
     WANT_COLUMNS: tl.constexpr,
     WANT_SUMS: tl.constexpr,
+    KIND: tl.constexpr,
     TILE: tl.constexpr,
 ):
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -39,6 +42,8 @@ def _cast_tile(
     if WANT_SUMS:
         part = tl.program_id(0).to(tl.int64) * columns + column
         tl.store(SUMS + part, tl.sum(values, 0), mask=column < columns)
+    if KIND > 0:
+        values = values * share_of(values, KIND)
     scaled = values * (1.0 / tl.load(SCALE))
     scaled = tl.minimum(tl.maximum(scaled, -LARGEST), LARGEST)
     if WANT_ROWS:
@@ -50,9 +55,26 @@ def _cast_tile(
 
 
 def cast_on_card(
-    values_RC: Tensor, scale: Tensor, dtype: torch.dtype, *, rows: bool, columns: bool, sums: bool
+    values_RC: Tensor,
+    scale: Tensor,
+    dtype: torch.dtype,
+    *,
+    rows: bool,
+    columns: bool,
+    sums: bool,
+    gelu: str | None = None,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Return codes [R, C], turned codes [C, R] and partial sums [parts, C], each where asked."""
+    """Return codes [R, C], turned codes [C, R] and partial sums [parts, C], each where asked.
+
+    Args:
+        values_RC: bf16, contiguous.
+        scale: fp32 scalar that the numbers are divided by.
+        dtype: Of the codes.
+        rows: Whether codes are wanted as they are.
+        columns: Whether they are wanted turned over.
+        sums: Whether the rows' sum is wanted, of 64 rows each.
+        gelu: Applied before the cast, as `gelu_codes.Approximation`; None casts what is there.
+    """
     height, width = values_RC.shape
     grid = (triton.cdiv(height, _TILE), triton.cdiv(width, _TILE))
     device = values_RC.device
@@ -71,6 +93,7 @@ def cast_on_card(
         WANT_ROWS=rows,
         WANT_COLUMNS=columns,
         WANT_SUMS=sums,
+        KIND=KINDS[gelu],
         TILE=_TILE,
         num_warps=_WARPS,
     )

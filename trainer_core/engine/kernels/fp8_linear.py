@@ -43,7 +43,7 @@ class Fp8Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the layer's output in the input's format."""
-        if not self.training or not _fits(input):
+        if not self.training or not fits(input):
             return linear(input, self.weight, self.bias)
         flat = input.reshape(-1, input.shape[-1])
         output = _product(flat, self.weight, self.bias, turned=False, keep=self.keeps_codes)
@@ -80,7 +80,7 @@ def products_in_fp8_work(device: torch.device) -> bool:
     one = torch.ones((), device=device)
     codes = torch.ones(32, 32, device=device).to(FORWARD)
     try:
-        output = _multiply(codes, codes, one, one)
+        output = multiply(codes, codes, one, one)
     except (RuntimeError, NotImplementedError):
         return False
     return bool((output == 32).all())
@@ -107,7 +107,7 @@ class _Product(torch.autograd.Function):
         to_OI = cast_columns if turned else cast_rows
         ctx.save_for_backward(kept, weight, input_scale, weight_scale)
         ctx.turned, ctx.keep_codes, ctx.has_bias = turned, keep_codes, bias_O is not None
-        return _multiply(
+        return multiply(
             input_codes_TI, to_OI(weight, weight_scale, FORWARD), input_scale, weight_scale, bias_O
         )
 
@@ -126,11 +126,11 @@ class _Product(torch.autograd.Function):
             codes_TO, codes_OT = cast_both(gradient_TO, scale, BACKWARD)
         to_IO = cast_rows if ctx.turned else cast_columns
         weight_codes_IO = to_IO(weight, weight_scale, FORWARD)
-        input_gradient = _multiply(codes_TO, weight_codes_IO, scale, weight_scale)
+        input_gradient = multiply(codes_TO, weight_codes_IO, scale, weight_scale)
         if ctx.turned:
-            weight_gradient = _multiply(input_codes_IT, codes_OT, input_scale, scale)
+            weight_gradient = multiply(input_codes_IT, codes_OT, input_scale, scale)
         else:
-            weight_gradient = _multiply(codes_OT, input_codes_IT, scale, input_scale)
+            weight_gradient = multiply(codes_OT, input_codes_IT, scale, input_scale)
         return input_gradient, weight_gradient, bias_gradient, None, None
 
 
@@ -141,7 +141,7 @@ def _product(
     return cast(Tensor, apply(input_TI, weight, bias_O, turned, keep))
 
 
-def _multiply(
+def multiply(
     left: Tensor, right: Tensor, left_scale: Tensor, right_scale: Tensor, bias: Tensor | None = None
 ) -> Tensor:
     """Return left @ right.T in bf16; both run along the summed dimension."""
@@ -159,7 +159,8 @@ def _multiply(
     return (output if bias is None else output + bias.float()).to(torch.bfloat16)
 
 
-def _fits(input: Tensor) -> bool:
+def fits(input: Tensor) -> bool:
+    """Whether an input can be multiplied in fp8: bf16, a whole number of units of tokens."""
     return input.dtype == torch.bfloat16 and input.shape[:-1].numel() % ALIGNMENT == 0
 
 
@@ -172,7 +173,7 @@ def _turned_class(base: type[nn.Module]) -> type[nn.Module]:
 
         def forward(self, x: Tensor) -> Tensor:
             """Return the layer's output in the input's format."""
-            if not self.training or not _fits(x):
+            if not self.training or not fits(x):
                 return cast(Tensor, super().forward(x))
             flat = x.reshape(-1, x.shape[-1])
             output = _product(flat, self.weight, self.bias, turned=True, keep=self.keeps_codes)
