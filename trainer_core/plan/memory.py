@@ -16,8 +16,8 @@ LOSS_CHUNK_BYTES = 64 << 20
 """fp32 logits of one chunk of the loss; the engine's own figure."""
 
 _COMPUTE_BYTES = {"fp32": 4, "bf16": 2}
-_QLORA_BYTES = 0.56
-"""One frozen weight in 4 bits with its block's scales."""
+_FOUR_BIT_BYTES = 0.5 + 4 / 64
+"""One frozen weight in 4 bits with its share of its block's scale."""
 
 _STATE_BYTES = 8
 """Two fp32 moments."""
@@ -89,10 +89,7 @@ def predict_memory(workload: Workload, layout: Layout, *, on_cpu: bool) -> Memor
     compute = _COMPUTE_BYTES[workload.precision]
     trained = trained_parameters(workload)
     shards = layout.devices if layout.strategy == "fsdp" else 1
-    weights = 4.0 * trained
-    if workload.method != "full":
-        weights += shape.parameters * (_QLORA_BYTES if workload.method == "qlora" else compute)
-    weights /= shards
+    weights = (4.0 * trained + _frozen_bytes(workload, compute)) / shards
     if workload.precision == "bf16" and workload.method == "full" and shards == 1:
         # Autocast's copies live from forward to backward.
         weights += 2.0 * shape.matmul_parameters
@@ -113,6 +110,19 @@ def predict_memory(workload: Workload, layout: Layout, *, on_cpu: bool) -> Memor
         communication=round(communication),
         runtime=round(runtime),
     )
+
+
+def _frozen_bytes(workload: Workload, compute: int) -> float:
+    """Return the bytes of weights that are not trained; with QLoRA blocks hold theirs in 4 bits."""
+    shape = workload.shape
+    if workload.method == "full":
+        return 0.0
+    if workload.method == "lora":
+        return float(compute) * shape.parameters
+    in_blocks = shape.matmul_parameters - shape.vocabulary * shape.width
+    # Two layers' weights exist as numbers while their products run.
+    passing = 2 * shape.width * shape.feed_forward_width
+    return _FOUR_BIT_BYTES * in_blocks + compute * (shape.parameters - in_blocks + passing)
 
 
 def _activations(workload: Workload, layout: Layout, tokens: int) -> float:

@@ -10,6 +10,7 @@ Legend: T tokens, I inputs, O outputs.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -54,7 +55,7 @@ def encode(weight: Tensor) -> tuple[Tensor, Tensor]:
     blocks = weight.detach().float().reshape(-1, BLOCK)
     scales = blocks.abs().amax(1)
     shares = blocks / torch.where(scales > 0, scales, 1.0)[:, None]
-    levels = torch.tensor(CODES, device=weight.device)
+    levels = _levels(weight.device)
     codes = torch.bucketize(shares.view(-1), (levels[1:] + levels[:-1]) / 2, out_int32=True)
     pairs = codes.to(torch.uint8).view(-1, 2)
     return (pairs[:, 0] << 4) | pairs[:, 1], scales
@@ -122,8 +123,14 @@ class _Product(torch.autograd.Function):
         return gradient @ weight_OI, None, None, None, None
 
 
+@cache
+def _levels(device: torch.device) -> Tensor:
+    """Return CODES on a device, made once: a copy to a card would wait for all work before it."""
+    return torch.tensor(CODES, device=device)
+
+
 def _decoded(codes: Tensor, scales: Tensor, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
-    levels = torch.tensor(CODES, device=codes.device)
+    levels = _levels(codes.device)
     if codes.is_cuda and has_triton():
         from trainer_core.engine.kernels.nf4_triton import decode_on_card
 
