@@ -10,7 +10,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 
 from moai_tui.widgets.lines import Line, Lines, fit
-from trainer_core.foreign_text import show
 
 DIALOG_CSS = """
 {name} { align: center middle; background: $background 60%; }
@@ -52,31 +51,6 @@ class ConfirmDialog(ModalScreen[bool]):
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
         self.dismiss(answer)
-
-
-class MessageDialog(ModalScreen[None]):
-    """Something longer than a toast: a heading and lines of literal text; any of esc, enter closes.
-
-    `self.app.push_screen(MessageDialog("The run failed", "CUDA out of memory …"))`
-    """
-
-    DEFAULT_CSS = DIALOG_CSS.replace("{name}", "MessageDialog")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "close", "Close")]
-
-    def __init__(self, heading: str, text: str) -> None:
-        super().__init__()
-        self._heading, self._text = heading, show(text)
-
-    def compose(self) -> ComposeResult:
-        """The heading and the text."""
-        lines: list[Line] = [[(self._heading, "strong")], []]
-        lines += [[(line, "")] for line in self._text.splitlines()]
-        with VerticalScroll():
-            yield Lines([*lines, [], [("esc", "key"), (" close", "muted")]])
-
-    def action_close(self) -> None:
-        """Close."""
-        self.dismiss(None)
 
 
 TEXTUALS_OWN = frozenset({"screen.copy_text", "help_quit"})

@@ -55,7 +55,7 @@ class Outcomes:
             peak_flops: What MFU is taken against; None where unknown.
         """
         parts, settled = self._parts, self._parts.settled
-        before_start = read_meta(RunDirectory(self._run_folder)).choices
+        chosen = (*read_meta(RunDirectory(self._run_folder)).choices, parts.numerics.reason)
         checkpoint = parts.checkpoint
         for problem in checkpoint.problems if checkpoint else ():
             self._reporter.event(
@@ -84,12 +84,7 @@ class Outcomes:
                 world_size=settled.world_size,
                 devices=(device_name(parts.device),) * settled.world_size,
                 plan=settled.plan_line(parts.numerics.word),
-                choices=(
-                    *before_start,
-                    parts.numerics.reason,
-                    *settled.choices,
-                    *parts.loaded.choices,
-                ),
+                choices=(*chosen, *settled.choices, *parts.loaded.choices),
                 peak_flops=peak_flops,
                 predicted_memory_bytes=predicted_peak_bytes(
                     settled, parts.loaded.shape, parts.numerics, parts.device

@@ -175,10 +175,8 @@ def worker_python(config: RunConfig) -> str | None:
 def _told(line: bytes) -> DataReport | DownloadTold | None:
     """Decode a line; anything that a library printed by itself is passed over."""
     try:
+        if line.startswith(b'{"type"'):
+            return msgspec.json.decode(line, type=DownloadTold)
         return msgspec.json.decode(line, type=DataReport)
-    except msgspec.DecodeError:
-        pass
-    try:
-        return msgspec.json.decode(line, type=DownloadTold)
     except msgspec.DecodeError:
         return None

@@ -47,14 +47,6 @@ class SampleCompare(Painted):
             self._before, self._after, self._over = state
             self.repaint()
 
-    @property
-    def copy_text(self) -> str | None:
-        """The shown prompt and answers as plain text; None when there are none."""
-        if self._before is None or not self._before.samples:
-            return None
-        parts = [f"{name}:\n{text}" for name, text, _ in self._texts() if text]
-        return "\n\n".join([f"prompt:\n{self._prompt()}", *parts])
-
     def watch_number(self) -> None:
         """Begin at the top of another prompt."""
         self.set_reactive(SampleCompare.top, 0)

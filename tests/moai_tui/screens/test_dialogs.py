@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from textual.containers import VerticalScroll
 
-from moai_tui.screens.dialogs import ConfirmDialog, HelpDialog, MessageDialog
+from moai_tui.screens.dialogs import ConfirmDialog, HelpDialog
 from moai_tui.widgets.lines import Lines
 
 
@@ -46,13 +46,3 @@ async def test_help_tells_what_works_here_and_everywhere(scripted_app, facts):
         assert scroll.scroll_y == 1
         await pilot.press("question_mark")
         assert not isinstance(app.screen, HelpDialog)
-
-
-async def test_a_message_is_literal_and_safe(scripted_app):
-    app = scripted_app()
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.push_screen(MessageDialog("The run failed", "[red]CUDA[/]\n\x1b[2Jout"))
-        await pilot.pause()
-        assert "[red]CUDA[/]\n␛[2Jout" in app.screen.query_one(Lines).plain
-        await pilot.press("enter")
-        assert not isinstance(app.screen, MessageDialog)

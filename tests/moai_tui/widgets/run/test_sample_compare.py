@@ -65,7 +65,7 @@ def test_a_run_that_ended_without_a_second_sample_says_so() -> None:
     assert "none was written" in text_of(shown(story.view()).build(80, 20))
 
 
-async def test_other_prompts_and_what_is_copied() -> None:
+async def test_the_other_prompts_are_a_turn_away() -> None:
     widget = shown(scripted_run.finished().view())
     async with WidgetApp(widget).run_test(size=(80, 20)):
         widget.turn(1)
@@ -73,11 +73,6 @@ async def test_other_prompts_and_what_is_copied() -> None:
         assert "list `rows`" in widget.plain
         widget.turn(-2)
         assert "3 of 3" in widget.plain
-        copied = widget.copy_text
-        assert copied is not None
-        assert copied.startswith("prompt:\n### Instruction:")
-        assert "after step 600:\ndef count(entries):" in copied
-        assert "reference:\n" in copied
 
 
 async def test_long_texts_scroll_and_say_how_much_is_left() -> None:
