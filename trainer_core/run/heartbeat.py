@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,9 @@ RECORD_BYTES = 256
 
 FROZEN_SECONDS = 10.0
 """A watcher that did not look for this long was frozen itself: the host slept, or it did."""
+
+STOPPED_SECONDS = 2.0
+"""A process may be stopped or wait for a disk for a moment at any time."""
 
 PHASE_LIMITS_SECONDS = {
     "importing": 600.0,
@@ -128,18 +132,39 @@ class ProgressWatch:
         self._seen: dict[int, tuple[int, float]] = {}
         self._looked: float | None = None
 
-    def stalled(self, now: float) -> tuple[int, str, float] | None:
-        """Return (rank, phase, seconds of silence) of the most silent rank over its limit.
+    def stalled(
+        self, now: float, is_stopped: Callable[[int], bool] = lambda _rank: False
+    ) -> tuple[int, str, float] | None:
+        """Return (rank, phase, seconds of silence) of who holds a run up; None while none is late.
+
+        Ranks that wait for a frozen one fall silent with it, often before it. So a stopped one is
+        named first, then the one with the fewest steps, then the most silent one.
 
         Args:
             now: Monotonic seconds of the reader's clock; the rank's own is not compared.
+            is_stopped: Whether the kernel says that a rank does not run.
         """
+        silent = self._silences(now)
+        if not any(seconds > beat.limit_seconds for beat, seconds in silent):
+            return None
+
+        def blame(found: tuple[Beat, float]) -> tuple[bool, bool, int, float]:
+            beat, seconds = found
+            stopped = seconds > STOPPED_SECONDS and is_stopped(beat.rank)
+            late = seconds > beat.limit_seconds
+            return stopped, late, -(beat.step or 0), seconds
+
+        beat, seconds = max(silent, key=blame)
+        return beat.rank, beat.phase, seconds
+
+    def _silences(self, now: float) -> list[tuple[Beat, float]]:
+        """Return every rank's last beat with the seconds since this watcher first saw it."""
         missed = 0.0 if self._looked is None else now - self._looked
         self._looked = now
         if missed > FROZEN_SECONDS:
             # Nobody can say what the ranks did meanwhile: that time counts for none of them.
             self._seen = {rank: (seq, since + missed) for rank, (seq, since) in self._seen.items()}
-        worst: tuple[int, str, float] | None = None
+        silent = []
         for rank in self._ranks:
             beat = read_beat(self._folder, rank)
             if beat is None:
@@ -148,7 +173,5 @@ class ProgressWatch:
             if seq != beat.seq:
                 self._seen[rank] = (beat.seq, now)
                 continue
-            silence = now - since
-            if silence > beat.limit_seconds and (worst is None or silence > worst[2]):
-                worst = (rank, beat.phase, silence)
-        return worst
+            silent.append((beat, now - since))
+        return silent

@@ -29,7 +29,7 @@ class StallWatch:
 
     def look(self) -> None:
         """Look once at every heartbeat."""
-        found = self._watch.stalled(time.monotonic())
+        found = self._watch.stalled(time.monotonic(), self._is_stopped)
         if found is None:
             if self.found is not None:
                 text = f"Rank {self.found.rank} moves again."
@@ -37,7 +37,7 @@ class StallWatch:
             self.found = None
             return
         number, phase, seconds = found
-        first = self.found is None
+        first = self.found is None or self.found.rank != number
         self.found = Stalled(rank=number, phase=phase, seconds=round(seconds, 1))
         if first:
             self._report(number, phase, seconds)
@@ -54,6 +54,10 @@ class StallWatch:
         detail = f"; {state}" if state else ""
         text = f"{why.capitalize()}{detail}. Stacks of all ranks: logs/rank-*.stacks."
         self._tell(Notice(level="warning", text=text))
+
+    def _is_stopped(self, number: int) -> bool:
+        pids = [rank.process.pid for rank in self._running() if rank.number == number]
+        return any(state_in_words(pid) is not None for pid in pids)
 
     def _running(self) -> list[Rank]:
         return [rank for rank in self._group.ranks if rank.process.poll() is None]

@@ -78,3 +78,45 @@ def test_a_full_disk_does_not_stop_a_rank(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(heartbeat.os, "pwrite", full)
     writer.beat("training", 1)
     assert read_beat(tmp_path, 0) is None
+
+
+def test_the_frozen_rank_is_named_and_not_those_that_wait_for_it(tmp_path: Path) -> None:
+    """The waiting rank fell silent first; it is over its limit and the frozen one not yet."""
+    writers = [Heartbeat(tmp_path, rank) for rank in (0, 1)]
+    watch = ProgressWatch(tmp_path, (0, 1))
+    for step in (1, 2, 3):
+        for writer in writers:
+            writer.beat("training", step)
+    assert watch.stalled(0.0) is None
+    writers[1].beat("training", 3)
+    assert watch.stalled(6.0) is None
+    assert watch.stalled(12.0) == (0, "training", pytest.approx(12.0))
+    named = watch.stalled(12.0, is_stopped=lambda rank: rank == 1)
+    assert named == (1, "training", pytest.approx(6.0))
+    behind = watch.stalled(20.0)
+    assert behind == (0, "training", pytest.approx(20.0))
+
+
+def test_the_rank_that_is_behind_is_named_where_none_is_stopped(tmp_path: Path) -> None:
+    writers = [Heartbeat(tmp_path, rank) for rank in (0, 1)]
+    watch = ProgressWatch(tmp_path, (0, 1))
+    for writer, steps in zip(writers, (4, 3), strict=True):
+        for step in range(1, steps + 1):
+            writer.beat("training", step)
+    assert watch.stalled(0.0) is None
+    assert watch.stalled(9.0) is None
+    found = watch.stalled(15.0)
+    assert found is not None
+    assert found[0] == 1
+
+
+def test_a_watcher_that_was_frozen_itself_calls_nobody_stalled(tmp_path: Path) -> None:
+    """The host slept for eight hours: that is no silence of the ranks."""
+    writer = Heartbeat(tmp_path, 0)
+    watch = ProgressWatch(tmp_path, (0,))
+    for step in (1, 2, 3):
+        writer.beat("training", step)
+    assert watch.stalled(0.0) is None
+    assert watch.stalled(5.0) is None
+    assert watch.stalled(30_000.0) is None
+    assert watch.stalled(30_006.0) is not None
