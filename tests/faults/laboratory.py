@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import pty
 import random
 import select
@@ -273,19 +272,6 @@ def record(name: str, **figures: Any) -> None:
     line = {"what": name, "seed": SEED, "date": time.strftime("%Y-%m-%d %H:%M"), **figures}
     with Path(path).open("a") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def hardware() -> str:
-    """Return the machine in a few words."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    return f"{os.cpu_count()} cores of {model}, Linux {platform.release()}"
 
 
 def kept_apart(laboratory: Laboratory) -> Iterator[Laboratory]:
