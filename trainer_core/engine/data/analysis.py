@@ -131,7 +131,8 @@ def unusable(name: str, error: UserError) -> DataReport:
     elif isinstance(error, DataError):
         errors, count = (row_error(error),), 1
     else:
-        message, _, fix = str(error).rpartition("; ")
+        # The report names the dataset already.
+        message, _, fix = str(error).removeprefix(f"dataset {name!r}: ").rpartition("; ")
         errors, count = (RowError(file=name, message=message or fix, fix=fix),), 1
     return DataReport(
         source=name,

@@ -131,4 +131,4 @@ def test_a_dataset_that_cannot_be_used_has_a_report_too() -> None:
     assert (report.format, report.rows, report.error_count) == ("unknown", 0, 1)
     assert (report.errors[0].row, report.errors[0].message) == (3, "is empty")
     assert unusable("f", DataErrors([error], 9)).error_count == 9
-    assert unusable("f", UserError("no hub; wait")).errors[0].message == "no hub"
+    assert unusable("f", UserError("dataset 'f': no hub; wait")).errors[0].message == "no hub"
