@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 REPAINT_SECONDS = 0.45
 """Live facts of one kind are published at most this often; answers to a key at once."""
-
 CLOCK_SECONDS = 0.5
 
 KEY_WORDS = {"⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "right"}
@@ -64,13 +63,13 @@ class MoaiApp(App[int]):
     TITLE = "moai-tui"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave; runs go on"),
-        Binding("f10", "quit", "Quit", show=False),
+        Binding("q,f10", "quit", "Quit", id="app.quit", tooltip="Leave; runs go on"),
         Binding("question_mark,f1", "help", "Help", id="app.help", tooltip="What works here"),
         Binding("n,f2", "new_run", "New run", id="app.new", tooltip="Open the form"),
         Binding("1", "home", "Home", id="app.home", tooltip="Accelerators and runs"),
         Binding("2", "runs", "Runs", id="app.runs", tooltip="Every run on this machine"),
         Binding("3", "devices", "Devices", id="app.devices", tooltip="Accelerators, processes"),
+        Binding("comma", "settings", "Settings", id="app.settings", tooltip="See and change them"),
         # Named here: with a key of ours for it Textual leaves its own away.
         Binding(
             "ctrl+p",
@@ -345,12 +344,17 @@ class MoaiApp(App[int]):
     def action_devices(self) -> None:
         """Show the accelerators with their devices and processes."""
         from moai_tui.screens.devices import DevicesScreen
-        from moai_tui.widgets.dashboard.accelerator_table import AcceleratorTable
 
         if not isinstance(self.screen, DevicesScreen):
             self.action_home()
-            home = self.screen_stack[0].query(AcceleratorTable)
-            self.push_screen(DevicesScreen(home.first().histories if home else {}))
+            self.push_screen(DevicesScreen())
+
+    def action_settings(self) -> None:
+        """Show the settings and where each comes from."""
+        from moai_tui.screens.settings import SettingsScreen
+
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen(self.settings))
 
     def action_new_run(self) -> None:
         """Open the form."""

@@ -1,12 +1,19 @@
-"""Wishes about accelerators and processes, carried out: each is answered and never raises.
+"""Wishes about accelerators, processes and settings: each is carried out and answered.
 
-`live` runs them in threads of their own; nothing here starts one or touches a widget.
+`live` runs them in threads of their own; nothing here starts one, touches a widget or raises.
 """
 
 from __future__ import annotations
 
 from moai_tui.core_calls import sentence
-from moai_tui.messages import DeviceAnswered, DeviceWish, PoolChangeWanted, SignalWanted
+from moai_tui.messages import (
+    DeviceAnswered,
+    DeviceWish,
+    PoolChangeWanted,
+    SettingWanted,
+    SignalWanted,
+)
+from moai_tui.settings import save_setting
 
 
 def carry_out(wish: DeviceWish) -> DeviceAnswered:
@@ -17,10 +24,13 @@ def carry_out(wish: DeviceWish) -> DeviceAnswered:
                 return DeviceAnswered(_change_pool(wish), ok=True)
             case SignalWanted():
                 return DeviceAnswered(_send(wish), ok=True)
+            case SettingWanted():
+                save_setting(wish.key, wish.text)
+                return DeviceAnswered(f"Saved {wish.key}; it holds from the next start.", ok=True)
             case _:
                 raise AssertionError(f"no wish: {wish!r}")
     except Exception as error:  # the outermost line of the thread
-        return DeviceAnswered(sentence(error, "The accelerators could not be changed"), ok=False)
+        return DeviceAnswered(sentence(error, "This could not be changed"), ok=False)
 
 
 def _change_pool(wish: PoolChangeWanted) -> str:

@@ -86,7 +86,7 @@ class RunWish(Wish):
 
 
 class DeviceWish(Wish):
-    """A wish about accelerators or processes: carried out by `device_calls`, in a thread."""
+    """A wish about this machine or its settings: carried out by `device_calls`, in a thread."""
 
     changes = True
 
@@ -110,6 +110,14 @@ class SignalWanted(DeviceWish):
 
     process: DeviceProcess
     signal_name: Literal["INT", "TERM", "KILL"]
+
+
+@dataclass
+class SettingWanted(DeviceWish):
+    """The user typed a value for a setting; nothing is its default."""
+
+    key: str
+    text: str
 
 
 @dataclass

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Settings:
     """Whether the terminal rings when a run ends or stalls."""
     notification: bool = True
     """Whether the terminal is asked to notify then, by OSC 9."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Key → where its value comes from; keys that are left out have their default."""
     notices: tuple[str, ...] = ()
     """What was wrong in the file, one sentence each."""
 
@@ -66,15 +69,58 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     notices += [*machine_settings().notes, *shared_notices]
     settings = Settings()
     sources = ((shared, str(SETTINGS_FILE)), (values, str(path)), (_from_environment(environ), ""))
+    origins: dict[str, str] = {}
     for source, where in sources:
         for key, value in source.items():
-            field, convert = KEYS[key]
+            name, convert = KEYS[key]
             try:
-                settings = replace(settings, **{field: convert(value)})
+                settings = replace(settings, **{name: convert(value)})
+                origins[key] = where or VARIABLES_OF[key]
             except (TypeError, ValueError) as error:
                 place = f"{where}: {key}" if where else VARIABLES_OF[key]
                 notices.append(f"{place}: {value!r} cannot be used; {error}")
-    return replace(settings, notices=tuple(notices))
+    return replace(settings, notices=tuple(notices), origins=origins)
+
+
+def save_setting(key: str, text: str, path: Path | None = None) -> None:
+    """Write one setting into the user's file.
+
+    Args:
+        key: Dotted, one of `KEYS`.
+        text: As typed; nothing takes the setting out, so that its default holds again.
+        path: None is `settings_path()`.
+
+    Raises:
+        UserError: The value cannot be used, the file is broken or cannot be written, or it has
+            comments, which would be lost.
+    """
+    from trainer_core.durable import write_whole
+    from trainer_core.yaml_text import own_yaml, read_yaml_file
+
+    path = settings_path() if path is None else path
+    content: dict[str, Any] = {}
+    try:
+        value = KEYS[key][1](text) if text else None
+        if path.exists():
+            if re.search(r"(?m)(^|\s)#", path.read_text(encoding="utf-8")):
+                raise UserError(f"{path} has comments, which would be lost; change {key} there")
+            content = read_yaml_file(path) or {}
+        _set(content, key.split("."), list(value) if isinstance(value, tuple) else value)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(path, own_yaml(content).encode())
+    except ValueError as error:
+        raise UserError(f"{key}: {text!r} cannot be used; {error}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); {key} stays") from error
+
+
+def _set(content: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        below = content.setdefault(key, {})
+        content = below if isinstance(below, dict) else content
+    content.pop(keys[-1], None)
+    if value is not None:
+        content[keys[-1]] = value
 
 
 def export_settings(settings: Settings, environ: dict[str, str] | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -25,10 +24,9 @@ from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.screens.sizes import SizeDialog
 from moai_tui.signals import dashboard
 from moai_tui.widgets.dashboard.accelerator_list import AcceleratorList, DeviceList
-from moai_tui.widgets.dashboard.accelerator_table import sum_line
+from moai_tui.widgets.dashboard.accelerator_table import AcceleratorTable, sum_line
 from moai_tui.widgets.dashboard.cursor_list import CursorList
 from moai_tui.widgets.dashboard.device_detail import DeviceDetail
-from moai_tui.widgets.dashboard.meter import History
 from moai_tui.widgets.dashboard.process_list import ProcessList
 from moai_tui.widgets.dashboard.section_line import SectionLine
 from moai_tui.widgets.key_line import KeyLine
@@ -72,9 +70,8 @@ class DevicesScreen(Screen[None]):
         Binding("escape", "leave", "Back", show=False),
     ]
 
-    def __init__(self, histories: Mapping[str, History]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._histories = histories
         self._reading = AcceleratorsRead(())
         self._own_runs: dict[str, str] = {}
 
@@ -84,7 +81,8 @@ class DevicesScreen(Screen[None]):
         yield SectionLine("Accelerators")
         yield AcceleratorList()
         yield SectionLine("Devices", id="device-section")
-        yield DeviceList(self._histories)
+        home = self.app.screen_stack[0].query(AcceleratorTable)
+        yield DeviceList(home.first().histories if home else {})
         yield DeviceDetail()
         yield SectionLine("Processes")
         yield ProcessList()

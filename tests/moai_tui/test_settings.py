@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from moai_tui.settings import Settings, export_settings, load_settings
+import pytest
+
+from moai_tui.settings import Settings, export_settings, load_settings, save_setting
+from trainer_core.errors import UserError
 
 
 def written(tmp_path, text):
@@ -91,3 +94,32 @@ def test_the_machines_settings_stand_under_the_users(tmp_path, monkeypatch):
     assert (settings.theme, settings.runs_folder) == ("moai-light", "/scratch")
     assert settings.share_run_names
     assert [notice for notice in settings.notices if "odd is not a setting" in notice]
+
+
+def test_a_setting_is_saved_read_back_and_taken_out(tmp_path):
+    path = tmp_path / "below" / "config.yaml"
+    save_setting("storage.runs", "/scratch", path)
+    save_setting("theme", "mono", path)
+    save_setting("models.folders", "/a:/b", path)
+    settings = load_settings(path, {})
+    assert (settings.theme, settings.runs_folder) == ("mono", "/scratch")
+    assert settings.model_folders == ("/a", "/b")
+    assert settings.origins["theme"] == str(path)
+    save_setting("theme", "", path)
+    assert load_settings(path, {}).theme == "auto"
+
+
+@pytest.mark.parametrize(
+    ("before", "key", "text", "words"),
+    [
+        ("theme: mono # mine\n", "theme", "moai-dark", "has comments"),
+        ("", "refresh", "soon", "use a number of seconds"),
+        ("theme: [\n", "theme", "mono", "config.yaml"),
+    ],
+)
+def test_a_setting_that_cannot_be_saved_is_one_sentence(tmp_path, before, key, text, words):
+    path = tmp_path / "config.yaml"
+    path.write_text(before)
+    with pytest.raises(UserError, match=words):
+        save_setting(key, text, path)
+    assert path.read_text() == before
