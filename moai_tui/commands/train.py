@@ -66,12 +66,15 @@ def train(
     flags = {field: value for field, value in given.items() if field in options.FLAG_FIELDS}
     wanted = options.configuration(config, flags, settings or ())
     from trainer_core.run.joined import membership
-    from trainer_core.run.launch import launch
+    from trainer_core.run.requeue import launch_or_resume
+    from trainer_core.run.session import logout_danger
 
     member = membership(os.environ) if foreground else None
     if member is not None:
         raise typer.Exit(join(wanted, member, json=json))
-    directory = launch(wanted, on_download=download_lines())
+    if (danger := logout_danger()) is not None:
+        write_line(f"{danger.text}; {danger.fix}", to=sys.stderr)
+    directory = launch_or_resume(wanted, on_download=download_lines())
     raise typer.Exit(started(directory, detach=detach, foreground=foreground, json=json))
 
 
@@ -79,14 +82,14 @@ def join(config: RunConfig, member: Membership, *, json: bool) -> int:
     """Run as the one rank that another launcher gave this command; returns the exit code."""
     from trainer_core.run import joined
     from trainer_core.run.data_worker import worker_python
-    from trainer_core.run.launch import launch
+    from trainer_core.run.requeue import launch_or_resume
 
     if not member.leads:
         directory = joined.find_announced(member)
         return joined.run_member(directory, member, worker_python(config))
     joined.forget(member)
     os.environ[joined.JOINED_VARIABLE] = "1"
-    directory = launch(config, member.world_size, download_lines())
+    directory = launch_or_resume(config, member.world_size, download_lines())
     joined.announce(member, directory)
     try:
         return follow_run(directory, owns=True, json=json)

@@ -5,6 +5,7 @@ Everything that can be wrong is found before a run folder exists; after a refusa
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -41,6 +42,7 @@ from trainer_core.run.directory import (
 from trainer_core.run.disk_plan import require_room
 from trainer_core.run.draft import DraftVerdict, verdict_for
 from trainer_core.run.elsewhere import require_silence
+from trainer_core.run.joined import JOINED_VARIABLE
 from trainer_core.run.process import liveness, start_run
 from trainer_core.run.usable_worker import require_usable
 from trainer_core.run.worker_ready import require_ready
@@ -142,6 +144,8 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
         choices = _newer(meta.choices, again.choices)
         write_config(directory, again.config)
         write_meta(directory, msgspec.structs.replace(meta, choices=choices))
+    elif os.environ.get(JOINED_VARIABLE):
+        require_usable(read_devices().permitted, worker_python(directory.config()))
     else:
         _require_usable(directory.config(), read_devices())
     start_run(directory, other_devices=size is not None)

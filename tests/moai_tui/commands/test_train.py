@@ -42,7 +42,7 @@ def test_detached_it_returns_at_once(moai: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_failed_run_is_exit_1_with_its_cause(moai: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STAND_IN_AT_STEP", "2")
+    monkeypatch.setenv("STAND_IN_AT_STEP", "1")
     monkeypatch.setenv("STAND_IN_DEED", "raise KeyError('column')")
     assert moai("train", "--steps", "3") == 1
     assert "failed: KeyError: 'column'" in moai.out
