@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from moai_tui.core_calls import sentence
+from moai_tui.core_calls import resume_answer, sentence
 from moai_tui.messages import (
     ActionEnded,
     ControlRequested,
@@ -73,6 +73,8 @@ def _control(wish: ControlRequested) -> ActionEnded:
 
     directory = _find(wish.run_id)
     if not supervisor_alive(directory):
+        if wish.action == "resume":
+            return resume_answer(wish.run_id)
         return ActionEnded(wish.run_id, "This run is not running; nothing was changed.", False)
     request = send_request(directory.path, wish.action, **dict(wish.arguments))
     answer = wait_for_answer(directory.path, request, ANSWER_SECONDS)

@@ -45,10 +45,10 @@ BINDINGS: list[BindingType] = [
 def hints_for(state: str | None, opened: int) -> Sequence[tuple[str, str]]:
     """Return the keys for the last line, most important first."""
     hints: list[tuple[str, str]] = []
-    if state in LIVE:
-        hints += [("q", "leave, the run goes on"), ("s", "stop")]
-    elif state in RESUMABLE:
+    if state in RESUMABLE:
         hints += [("R", "resume")]
+    elif state in LIVE:
+        hints += [("q", "leave, the run goes on"), ("s", "stop")]
     elif state == "finished":
         hints += [("n", "new run"), ("f", "like this")]
     if opened == OUTCOME:

@@ -123,3 +123,11 @@ def test_runs_go_to_the_trash_and_come_back(new_run, living):
     refused = carry_out(TrashWanted((str(living.path),)))
     assert not refused.ok
     assert "stop it" in refused.text
+
+
+def test_a_paused_run_without_a_supervisor_is_started_again(new_run, monkeypatch):
+    started = []
+    monkeypatch.setattr("trainer_core.run.launch.resume", started.append)
+    run = new_run(name="paused")
+    assert carry_out(ControlRequested(run.id, "resume")).ok
+    assert [directory.id for directory in started] == [run.id]

@@ -16,6 +16,7 @@ def test_the_key_line_says_that_the_run_goes_on_and_fits_80_columns() -> None:
 
 
 def test_resume_is_offered_where_it_works() -> None:
+    assert hints_for("paused", 3)[0] == ("R", "resume")
     assert ("R", "resume") in hints_for("lost", 3)
     assert ("R", "resume") not in hints_for("finished", 3)
     assert ("s", "stop") not in hints_for("finished", 3)
