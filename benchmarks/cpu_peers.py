@@ -99,19 +99,44 @@ def hugging_face_trainer(
         documents: Token ids.
         meter: Told of every step.
         length: Of a concatenated block.
-        rows: Of a step.
+        rows: Of one of the steps.
         steps: In all.
-        folder: Where the Trainer may write.
+        folder: Where it may write.
         mode: `pad` to the longest of a batch, `group` rows of like lengths, or `packed`:
             documents concatenated and cut into blocks, in which they see each other.
     """
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer, TrainerCallback
 
     if mode == "packed":
         flat = [token for document in documents for token in document]
         starts = range(0, len(flat) - length, length)
         documents = [flat[start : start + length] for start in starts]
-    arguments = TrainingArguments(
+
+    class Metered(Trainer):  # type: ignore[misc]
+        def training_step(self, model: Any, inputs: Any, *others: Any, **more: Any) -> Any:
+            mask = inputs["attention_mask"]
+            meter.begin(int(mask.sum()), mask.numel())
+            return super().training_step(model, inputs, *others, **more)
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            logs = others.get("logs")
+            if logs and "loss" in logs:
+                meter.end(float(logs["loss"]))
+
+    Metered(
+        model=model,
+        args=_arguments(rows, steps, folder, mode),
+        train_dataset=[{"input_ids": document} for document in documents],
+        data_collator=_padded,
+        callbacks=[Watch()],
+    ).train()
+
+
+def _arguments(rows: int, steps: int, folder: str, mode: str) -> Any:
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
         output_dir=folder,
         per_device_train_batch_size=rows,
         max_steps=steps,
@@ -128,27 +153,6 @@ def hugging_face_trainer(
         seed=0,
         train_sampling_strategy="group_by_length" if mode == "group" else "random",
     )
-
-    class Metered(Trainer):  # type: ignore[misc]
-        def training_step(self, model: Any, inputs: Any, *others: Any, **more: Any) -> Any:
-            mask = inputs["attention_mask"]
-            meter.begin(int(mask.sum()), mask.numel())
-            return super().training_step(model, inputs, *others, **more)
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any
-        ) -> None:
-            if logs and "loss" in logs:
-                meter.end(float(logs["loss"]))
-
-    Metered(
-        model=model,
-        args=arguments,
-        train_dataset=[{"input_ids": document} for document in documents],
-        data_collator=_padded,
-        callbacks=[Watch()],
-    ).train()
 
 
 def _padded(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:

@@ -27,6 +27,8 @@ from trainer_core.run.config import LoraConfig, RunConfig
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
+CPU = torch.device("cpu")
+
 TINY_SHAPE = ModelShape(
     parameters=2_369_664,
     matmul_parameters=2_162_688,
@@ -91,24 +93,16 @@ def load_model(
     if source.fresh:
         with linear_layers_to_be_drawn() if in_four_bits else nullcontext():
             model, fill = _fresh_model(
-                source, config.seed, device, dtype, tokenizer, sharded=sharded
+                source, config.seed, device, dtype, tokenizer=tokenizer, sharded=sharded
             )
     else:
-        first = torch.device("cpu") if in_four_bits else device
-        model, fill = _stored_model(source, first, dtype, sharded=sharded)
+        model, fill = _stored_model(source, CPU if in_four_bits else device, dtype, sharded=sharded)
     shape = shape_of(model.config, model)
     check_vocabulary(shape, tokenizer, config.model)
-    choices = _settle(model, device)
-    if in_four_bits:
-        model, remark = _in_four_bits(model, shape, device)
-        choices.append(remark)
     packed = attention.uses_interface(model)
-    choices += _remarks(packed=packed, whole=sharded and fill is None)
-    adapters = 0
-    if config.method != "full":
-        torch.manual_seed(config.seed)
-        model = add_adapters(model, config.lora)
-        adapters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    choices = _settle(model, device) + _remarks(packed=packed, whole=sharded and fill is None)
+    choices += [_in_four_bits(model, shape, device)] if in_four_bits else []
+    model, adapters = _adapted(model, config)
     return LoadedModel(
         model=model,
         shape=shape,
@@ -259,8 +253,8 @@ def _fresh_model(
     seed: int,
     device: torch.device,
     dtype: torch.dtype,
-    tokenizer: PreTrainedTokenizerBase | None,
     *,
+    tokenizer: PreTrainedTokenizerBase | None,
     sharded: bool,
 ) -> tuple[nn.Module, Fill | None]:
     config = source.config or fresh_config(source.shape or TINY_SHAPE)
@@ -301,14 +295,22 @@ def _remarks(*, packed: bool, whole: bool) -> list[str]:
     return found
 
 
-def _in_four_bits(
-    model: nn.Module, shape: ModelShape, device: torch.device
-) -> tuple[nn.Module, str]:
+def _adapted(model: Any, config: RunConfig) -> tuple[Any, int]:
+    """Return the model with adapters where it has some, drawn from the seed, and their weights."""
+    if config.method == "full":
+        return model, 0
+    torch.manual_seed(config.seed)
+    adapted = add_adapters(model, config.lora)
+    return adapted, sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+
+def _in_four_bits(model: nn.Module, shape: ModelShape, device: torch.device) -> str:
     """Round the blocks' weights to 4 bits on their way to the device; say what that is."""
     held = hold_in_four_bits(blocks_of(model), device)
     draw_the_rest(model, device)
+    model.to(device)
     share = held / max(1, shape.parameters)
-    return model.to(device), f"{share:.0%} of the frozen weights are held in 4 bits (NF4)"
+    return f"{share:.0%} of the frozen weights are held in 4 bits (NF4)"
 
 
 def _settle(model: nn.Module, device: torch.device) -> list[str]:
