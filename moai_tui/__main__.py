@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from moai_tui import terminal
+from moai_tui import linear, terminal
 
 if TYPE_CHECKING:
     import typer
@@ -80,7 +80,7 @@ def help_text() -> str:
         [
             "usage: moai-tui [COMMAND] [OPTIONS]",
             "",
-            "Without a command: opens the dashboard.",
+            "Without a command: opens the dashboard; with --linear as plain lines and a prompt.",
             "",
             *lines,
             "",
@@ -117,8 +117,8 @@ def _run(arguments: list[str]) -> int:
 
         sys.stdout.write(f"moai-tui {__version__}\n")
         return 0
-    if not first:
-        return _home()
+    if not first or linear.is_wanted(arguments):
+        return _home(arguments)
     _export_settings()
     if first == "smi":
         smi: int = import_module("moai_tui.commands.smi").run(arguments[1:])
@@ -160,18 +160,26 @@ def _unknown(name: str) -> int:
     return USER_MISTAKE
 
 
-def _home() -> int:
+def _home(arguments: Sequence[str]) -> int:
     """Open the dashboard; for pipes and terminals that cannot draw, print what it would show."""
+    if linear.is_wanted(arguments):
+        _export_settings()
+        return linear.run(_print_home, main)
     if terminal.is_usable():
         from moai_tui.opening import open_dashboard
 
         return open_dashboard()  # reads the settings itself, behind its first picture
     _export_settings()
-    import_module("moai_tui.commands.smi").run([])
-    runs = import_module("moai_tui.commands.runs")
-    sys.stdout.write("\n")
-    runs.runs(json=False)
+    _print_home()
     _complain("This is no terminal that can draw; `moai-tui --help` lists the commands.")
+    return 0
+
+
+def _print_home() -> int:
+    """Print what the first screen shows: accelerators, then runs."""
+    import_module("moai_tui.commands.smi").run([])
+    sys.stdout.write("\n")
+    import_module("moai_tui.commands.runs").runs(json=False)
     return 0
 
 
