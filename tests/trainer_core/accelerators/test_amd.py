@@ -96,3 +96,14 @@ def test_without_a_driver_the_reason_is_said(tmp_path: Path) -> None:
     (tmp_path / "module/amdgpu").mkdir(parents=True)
     assert amd.read() == ()
     assert "shows no card" in (amd.why_absent() or "")
+
+
+def test_uncorrectable_errors_of_every_block_are_added_up(sysfs: Path) -> None:
+    card = "class/drm/card2/device"
+    write(sysfs, f"{card}/ras/umc_err_count", "ue: 2\nce: 9\n")
+    write(sysfs, f"{card}/ras/sdma_err_count", "ue: 1\nce: 0\n")
+    write(sysfs, f"{card}/hwmon/hwmon5/freq2_input", "1600000000\n")
+    second = AmdSource(sys_root=sysfs).read()[1]
+    assert (second.ecc_errors, second.memory_clock_mhz) == (3, 1600)
+    write(sysfs, f"{card}/ras/sdma_err_count", "ue: many\n")
+    assert AmdSource(sys_root=sysfs).read()[1].ecc_errors is None
