@@ -1,11 +1,12 @@
 """Whether the fast path learns as well as fp32 weights with AdamW: paired seeds, same data order.
 
-    python benchmarks/equal_learning.py finetune scratch --seeds 5 --jobs 6 --out runs.jsonl
+    python benchmarks/equal_learning.py finetune scratch --arms plain auto all --jobs 6
 
 Each seed runs once in every arm, in a process of its own. `plain` is the reference (fp32 weights
 and states, products in bf16 under autocast, gradients clipped by their global norm), `auto` what
 `numerics: auto` picks for this size, `all` everything the fast path can do at once: fp8 products,
 states in 8 bits, weights stepped inside the backward pass with bounded updates instead of clipping.
+`fp8`, `states` and `inside` do one of these.
 `gradients` instead of a task writes down the relative error of a step's gradients by block.
 """
 
@@ -68,6 +69,9 @@ WARMUP = {"finetune": 15, "scratch": 100}
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {"numerics": "plain"},
     "auto": {"numerics": "auto"},
+    "fp8": {"numerics": "auto", "products": "fp8"},
+    "states": {"numerics": "auto", "optimizer": {"states": "fp8"}},
+    "inside": {"numerics": "auto", "optimizer": {"in_backward": "yes"}},
     "all": {
         "numerics": "auto",
         "products": "fp8",
@@ -90,7 +94,7 @@ def main() -> int:
     """Run what is asked for and print figures and verdicts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="+", choices=[*TASKS, "gradients"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--steps", type=int, help="instead of each task's own")
     parser.add_argument("--model", help="instead of each task's own")
@@ -121,7 +125,7 @@ def all_runs(task: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]
         yield started(task, "111m", options)
         return
     started(task, "prepare", options)
-    wanted = [f"{arm}/{seed}" for seed in range(options.seeds) for arm in options.arms]
+    wanted = [f"{arm}/{seed}" for seed in options.seeds for arm in options.arms]
     with ThreadPoolExecutor(options.jobs) as pool:
         for result in pool.map(lambda run: started(task, run, options), wanted):
             print(one_line(task, result), flush=True)
@@ -328,7 +332,7 @@ def compared_gradients(options: argparse.Namespace) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        short = replace_steps(options, 40)
+        short = argparse.Namespace(**{**vars(options), "steps": 40})
         parts, reporter = built(config_of("scratch", ARMS["auto"], short), home / "train")
         from trainer_core.engine.trainer import Trainer
         from trainer_core.engine.wishes import Wishes
@@ -343,11 +347,6 @@ def compared_gradients(options: argparse.Namespace) -> dict[str, Any]:
             torch._dynamo.reset()
             errors[way] = relative_errors(gradients_of(way, weights, home, options), exact)
     return {"errors": errors}
-
-
-def replace_steps(options: argparse.Namespace, steps: int) -> argparse.Namespace:
-    """Return the options with so many steps."""
-    return argparse.Namespace(**{**vars(options), "steps": steps})
 
 
 def gradients_of(way: str, weights: Any, home: Path, options: argparse.Namespace) -> Any:

@@ -97,6 +97,20 @@ def test_the_kernel_equals_attention_per_document_in_fp32(key_value_heads, windo
         assert float(error) < 0.02
 
 
+def test_queries_in_fp32_reach_the_kernel_as_bf16():
+    """As rotary embeddings leave them under autocast."""
+    from trainer_core.engine import attention
+
+    torch.manual_seed(0)
+    tensors = [torch.randn(1, 2, 16, 32, device="cuda") for _ in range(3)]
+    tensors[2] = tensors[2].bfloat16()
+    ends = torch.tensor([0, 7, 16], device="cuda", dtype=torch.int32)
+    arguments = attention.document_arguments((7, 9), ends, longest=16)
+    found, _ = attention.document_attention(torch.nn.Module(), *tensors, None, **arguments)
+    assert found.dtype == torch.bfloat16
+    assert torch.isfinite(found).all()
+
+
 def test_a_compiled_bf16_run_learns_what_an_fp32_run_learns(tmp_path):
     compiled = train(tmp_path / "bf16")
     exact = train(tmp_path / "fp32", precision="fp32")

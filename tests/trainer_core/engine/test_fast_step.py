@@ -151,3 +151,20 @@ def test_every_choice_can_be_made_by_hand() -> None:
     assert (wanted.in_backward, wanted.recomputation) == (False, "blocks")
     free = wanted_of(RunConfig())
     assert (free.micro_batch_size, free.fp8, free.states, free.in_backward) == (None,) * 4
+
+
+def test_stepping_inside_is_stepping_after_without_clipping(
+    make_run: Callable[..., Path],
+    read_events: Callable[..., list[dict[str, Any]]],
+    like_a_card: Callable[[int], None],
+) -> None:
+    """Tied weights and all: when a weight is stepped changes no digit of what it learns."""
+    like_a_card(40 * GIB)
+    shared = {"steps": 5, "precision": "bf16", "micro_batch_size": 8, "sample": {"count": 0}}
+    found = []
+    for where in ("yes", "no"):
+        optimizer = {"in_backward": where, "states": "fp32", "max_grad_norm": 0.0}
+        run = make_run(where, numerics="auto", optimizer=optimizer, **shared)
+        assert main(run) == 0
+        found.append(losses(read_events(run, "step")))
+    assert found[0] == found[1]

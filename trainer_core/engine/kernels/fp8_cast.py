@@ -111,11 +111,11 @@ def _cast(
     sums: bool = False,
 ) -> tuple[Any, Any, Any]:
     """Return what was asked for: codes, turned codes, and partial sums of the rows [parts, C]."""
-    wanted = {"rows": rows, "columns": columns, "sums": sums}
     if values_RC.is_cuda and has_triton():
         from trainer_core.engine.kernels.fp8_cast_triton import cast_on_card
 
-        return cast_on_card(values_RC.contiguous(), scale, dtype, **wanted)
+        whole = values_RC.contiguous()
+        return cast_on_card(whole, scale, dtype, rows=rows, columns=columns, sums=sums)
     limit = LARGEST[dtype]
     codes = (values_RC.float() / scale).clamp(-limit, limit).to(dtype)
     return (

@@ -55,8 +55,9 @@ def fuse_gelu(block: nn.Module, *, keep_codes: bool) -> int:
         approximation = _approximation_of(module.act)
         if approximation is None:
             continue
-        module.__class__ = _fused_class(GPT2MLP)
-        module.approximation, module.keeps_codes = approximation, keep_codes
+        part = cast(Any, module)
+        part.__class__ = _fused_class(cast(Any, GPT2MLP))
+        part.approximation, part.keeps_codes = approximation, keep_codes
         changed += 1
     return changed
 

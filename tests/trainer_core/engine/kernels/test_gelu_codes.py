@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import library
 from torch.nn.functional import gelu
 
 from trainer_core.engine.kernels import gelu_codes
@@ -55,11 +56,11 @@ def test_the_gradient_is_autograds(approximation: str) -> None:
 
 
 def test_what_the_compiler_expects_has_the_shapes_that_come() -> None:
-    hidden = torch.randn(16, 32).bfloat16()
-    arguments = (hidden, torch.ones(()), CODES, "none")
-    torch.library.opcheck(gelu_codes.gelu_both, arguments)
-    torch.library.opcheck(gelu_codes.gelu_rows, arguments)
-    torch.library.opcheck(gelu_codes.gelu_backward, (hidden, hidden, "none"))
-    torch.library.opcheck(
-        gelu_codes.gelu_backward_and_codes, (hidden, hidden, "none", torch.ones(()), CODES)
-    )
+    hidden, scale = torch.randn(16, 32).bfloat16(), torch.ones(())
+    for operation, arguments in (
+        (gelu_codes.gelu_both, (hidden, scale, CODES, "none")),
+        (gelu_codes.gelu_rows, (hidden, scale, CODES, "none")),
+        (gelu_codes.gelu_backward, (hidden, hidden, "none")),
+        (gelu_codes.gelu_backward_and_codes, (hidden, hidden, "none", scale, CODES)),
+    ):
+        assert set(library.opcheck(operation, arguments).values()) == {"SUCCESS"}
