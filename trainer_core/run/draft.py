@@ -18,9 +18,12 @@ from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.data_size import estimated_steps
 from trainer_core.run.defaults import resolve
+from trainer_core.run.time_limit import limit_seconds, steps_that_fit
 from trainer_core.run.workload import apply_plan, workload_of
 
 TIME_ESTIMATED = "time estimated from the size of the data; it is exact once the data is counted"
+SAVED_BYTES_PER_PARAMETER = 16
+"""Of the last checkpoint (fp32 and both moments) and the model folder."""
 TIME_UNKNOWN = "time unknown until the data is counted; steps would settle it"
 
 
@@ -101,9 +104,29 @@ def _judged(
         workload = replace(workload, steps=estimated_steps(config))
         notes = (TIME_ESTIMATED,) if workload.steps else (TIME_UNKNOWN,)
     verdict = make_verdict(workload, hardware, size)
+    notes += _time_notes(config, verdict, workload.steps, shape) if not hardware.described else ()
     # A batch no plan divides shows per size; for the size asked for it is a mistake.
     mistakes = check_devices(config, size) if size is not None else []
     return replace(verdict, notes=(*verdict.notes, *notes)), mistakes
+
+
+def _time_notes(
+    config: RunConfig, verdict: Verdict, steps: int | None, shape: ModelShape
+) -> tuple[str, ...]:
+    """Say how many steps fit in the time limit, where it comes before the end of the run."""
+    limit = limit_seconds(config.time_limit)
+    plan = verdict.choice.plan if verdict.choice else None
+    if limit is None or not steps or plan is None or plan.seconds is None:
+        return ()
+    fitting = steps_that_fit(
+        limit,
+        step_seconds=plan.seconds / steps,
+        saved_bytes=SAVED_BYTES_PER_PARAMETER * shape.parameters,
+    )
+    if fitting >= steps:
+        return ()
+    time = f"{limit:.0f} s" if limit < 120 else f"{limit / 60:.0f} min"
+    return (f"about {fitting:,} of {steps:,} steps fit in the {time} there are",)
 
 
 def _hardware(config: RunConfig, devices: Sequence[DeviceSnapshot] | Hardware) -> Hardware | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from trainer_core.accelerators.base import DeviceSnapshot
@@ -153,3 +154,16 @@ def test_the_tutorial_fits_one_card_on_the_fast_path_or_with_adapters(
     assert lora is not None
     assert lora.choice is not None
     assert lora.choice.verdict == "fits"
+
+
+def test_a_time_limit_that_comes_first_says_how_many_steps_fit(
+    h100s: Callable[[int], Hardware],
+) -> None:
+    config = RunConfig(model="cerebras-gpt-1.3b", from_scratch=True, steps=100_000)
+    limited = msgspec.structs.replace(config, time_limit="10m")
+    verdict = verdict_for(limited, h100s(1)).verdict
+    assert verdict is not None
+    assert any("of 100,000 steps fit in the 10 min there are" in note for note in verdict.notes)
+    whole = verdict_for(config, h100s(1)).verdict
+    assert whole is not None
+    assert not any("steps fit" in note for note in whole.notes)
