@@ -190,8 +190,6 @@ class MoaiApp(App[int]):
         """Paint everything: Textual itself leaves the screen blank after a ctrl+z and fg."""
         self.action_redraw()
 
-    # Facts: handed to whoever shows them.
-
     def on_accelerators_read(self, message: AcceleratorsRead) -> None:
         """Hand the reading on."""
         self.newest.accelerators = message
