@@ -86,3 +86,15 @@ def test_the_core_starts_without_torch_or_the_dashboard() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("variable", ["TORCHELASTIC_RUN_ID", "SLURM_STEP_ID"])
+def test_a_launcher_that_starts_a_rank_by_itself_is_told_what_to_start(
+    variable: str, tmp_path: Path
+) -> None:
+    """Without a supervisor the run would be lost."""
+    answer = run_core("rank", str(tmp_path), **{variable: "0"})
+    assert answer.returncode == 2
+    assert "moai_tui train CONFIG --foreground" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert list(tmp_path.iterdir()) == []

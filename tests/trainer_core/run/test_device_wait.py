@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.accelerators.locks import DeviceLocks
 from trainer_core.errors import UserError
 from trainer_core.run.config import RunConfig
-from trainer_core.run.device_wait import DeviceWait, HeldDevices, device_count
+from trainer_core.run.device_wait import DeviceWait, HeldDevices, device_count, require_same_kind
 
 RUN = "20260101-000000-abcdef"
 
@@ -92,3 +93,13 @@ def test_who_gives_up_is_no_longer_waited_for(run_home: Path) -> None:
     assert isinstance(served, HeldDevices)
     served.release()
     running.release()
+
+
+def test_what_was_trained_on_a_card_is_not_gone_on_with_on_the_processor() -> None:
+    cpu = DeviceSnapshot(index=0, uuid="cpu-0", kind="cpu", name="CPU")
+    card = DeviceSnapshot(index=0, uuid="GPU-1", kind="nvidia", name="NVIDIA H100")
+    with pytest.raises(UserError, match="trained on NVIDIA H100 and no permitted card is seen"):
+        require_same_kind(("NVIDIA H100", "NVIDIA H100"), (cpu,), RUN)
+    require_same_kind(("NVIDIA H100",), (card,), RUN)
+    require_same_kind(("cpu",), (cpu,), RUN)
+    require_same_kind((), (cpu,), RUN)

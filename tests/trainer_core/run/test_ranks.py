@@ -11,7 +11,7 @@ import pytest
 
 from trainer_core.run import ranks
 from trainer_core.run.directory import RunDirectory
-from trainer_core.run.heartbeat import Heartbeat, forget_beats, read_beat
+from trainer_core.run.heartbeat import Heartbeat, read_beat
 from trainer_core.run.identity import RUN_VARIABLE, start_time
 from trainer_core.run.ranks import RankGroup, kill_leftovers
 
@@ -25,9 +25,13 @@ def start(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     wakeup, wakeup_end = os.pipe()
     groups: list[RankGroup] = []
 
-    def begin(code: str, environments: tuple[dict[str, str], ...] = ({},)) -> RankGroup:
+    def begin(
+        code: str,
+        environments: tuple[dict[str, str], ...] = ({},),
+        run: RunDirectory | None = None,
+    ) -> RankGroup:
         monkeypatch.setattr(ranks, "core_command", lambda *_, **__: [sys.executable, "-c", code])
-        group = RankGroup(directory=new_run(), attempt=4)
+        group = RankGroup(directory=run or new_run(), attempt=4)
         group.start(environments, None, wakeup)
         groups.append(group)
         return group
@@ -78,8 +82,10 @@ def test_an_earlier_attempts_heartbeat_is_forgotten(start: Start, new_run: NewRu
     """Else a rank that imports for longer than a step would count as stalled."""
     run = new_run()
     Heartbeat(run.path, 0).beat("training", 3)
-    forget_beats(run.path, (0, 1))
+    Heartbeat(run.path, 1).beat("training", 3)
+    start("pass", run=run)
     assert read_beat(run.path, 0) is None
+    assert read_beat(run.path, 1) is not None, "another command's rank"
 
 
 def test_a_death_is_reported_once_with_its_cause(start: Start) -> None:

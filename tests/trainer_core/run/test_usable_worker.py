@@ -9,10 +9,11 @@ import pytest
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.accelerators.worker_torch import TorchFacts
 from trainer_core.errors import UserError
+from trainer_core.run import launch as launch_module
 from trainer_core.run import usable_worker
 from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import run_directories
-from trainer_core.run.launch import launch
+from trainer_core.run.directory import create_run, run_directories
+from trainer_core.run.launch import launch, resume
 from trainer_core.run.usable_worker import require_usable
 
 CARD = DeviceSnapshot(
@@ -86,3 +87,20 @@ def test_a_processor_build_of_torch_is_refused_before_a_folder_exists(
     assert "550.54" in text
     assert "install a CUDA build" in text
     assert list(run_directories()) == []
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_resume_asks_too_before_anything_starts(
+    joined: bool, run_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its own size and as one rank of another launcher."""
+
+    def refuse(*_: object) -> None:
+        raise UserError("no CUDA build")
+
+    monkeypatch.setattr(launch_module, "require_usable", refuse)
+    monkeypatch.setattr(launch_module, "start_run", lambda *_, **__: pytest.fail("it started"))
+    if joined:
+        monkeypatch.setenv("MOAI_TUI_JOINED", "1")
+    with pytest.raises(UserError, match="no CUDA build"):
+        resume(create_run(RunConfig(size="Small")))
