@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,11 @@ LOOK_SECONDS = 1.0
 QUOTA_SECONDS = 15.0
 """Between two tries where the disk has room and refuses all the same: a quota, which says nothing
 of its room, or files that come and go."""
+
+
+RESERVE = ".reserve"
+RESERVE_BYTES = 1 << 20
+"""Held on the run's disk and given back when it is full, so that this can be told at all."""
 
 
 class Saves:
@@ -89,6 +96,10 @@ class Saves:
         """Wait for the checkpoint in flight; returns what went wrong with it."""
         return self.look(math.inf)
 
+    def close(self) -> None:
+        """Leave nothing on the disk that only a running run needs."""
+        self._give_reserve_back()
+
     def hold(self, problem: SaveProblem, ask: Callable[[], Wish]) -> Ending | None:
         """Hold the run until there is room again, or until somebody ends it; returns why.
 
@@ -96,6 +107,7 @@ class Saves:
             problem: What does not fit.
             ask: Asks what is wanted meanwhile; all ranks get the same answer.
         """
+        self._give_reserve_back()
         free = self._free_bytes()
         short = free < problem.needed_bytes
         self._reporter.event(
@@ -118,11 +130,29 @@ class Saves:
             (again,) = largest_over_ranks((ready and (short or waited >= QUOTA_SECONDS),))
             if again:
                 self._reporter.event(Held())
+                self._hold_reserve()
                 return None
+
+    def _hold_reserve(self) -> None:
+        if not self._parts.world.leads:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        with suppress(OSError):  # no room, or no such call on this file system
+            handle = os.open(self._run_folder / RESERVE, flags, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, RESERVE_BYTES)
+            finally:
+                os.close(handle)
+
+    def _give_reserve_back(self) -> None:
+        if self._parts.world.leads:
+            with suppress(OSError):
+                (self._run_folder / RESERVE).unlink()
 
     def _new_saver(self) -> Saver:
         parts, folder = self._parts, self._run_folder / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
+        self._hold_reserve()
         return Saver(
             self._run_folder,
             world=parts.world,

@@ -322,6 +322,7 @@ class Trainer:
             self._outcomes.sample(self.step)
         if ending != "paused" and self.step > 0:
             ending = self._save_model(ending)
+        self._saves.close()
         self._reporter.event(TrainingEnded(step=self.step, reason=ending or "finished"))
         self._reporter.sync()
 

@@ -71,8 +71,18 @@ def test_a_full_disk_holds_the_run_until_there_is_room(make_run, read_events, di
     straight = make_run("straight", **settings)
     assert rank.main(straight) == 0
     folder = make_run("full", **settings)
-    at_step(4, lambda: setattr(disk, "full_for", 5))
+    reserve, seen = folder / saves.RESERVE, []
+    disk.looks = lambda: seen.append(reserve.exists())
+
+    def fill():
+        seen.append(reserve.stat().st_blocks * 512 >= saves.RESERVE_BYTES)
+        disk.full_for = 5
+
+    at_step(4, fill)
     assert rank.main(folder) == 0
+    # Given back before the first look, so that what holds the run can be written down.
+    assert seen[:2] == [True, False]
+    assert not reserve.exists()
     held, freed = read_events(folder, "held")
     assert "No space left on device" in held["reason"]
     assert held["free_bytes"] < held["needed_bytes"]
