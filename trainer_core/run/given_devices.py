@@ -66,7 +66,7 @@ class GivenWait:
             uuids = [device.uuid for device in mine]
             ours = {u for u, holder in read_holders(uuids).items() if holder.run_id == self._run_id}
             free = [uuid for uuid in uuids if uuid not in ours]
-            if self._member.local_rank > 0 and len(seen) > 1 and free and self._first_may_come():
+            if free and len(seen) > 1 and self._first_may_come():
                 return "waits for the first rank of this node"
             self._line.join(len(free), free, named=True)
             ahead = self._line.ahead()
@@ -83,7 +83,9 @@ class GivenWait:
         return reason
 
     def _first_may_come(self) -> bool:
-        return time.monotonic() - self._began < FIRST_RANK_SECONDS
+        """Whether the first rank of this node knows of this one and may yet lock for it."""
+        follows = 0 < self._member.local_rank < self._member.local_world_size
+        return follows and time.monotonic() - self._began < FIRST_RANK_SECONDS
 
     def give_up(self) -> None:
         """Leave the line: the run wants no devices any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,13 @@ def test_ranks_that_share_one_device_are_one_run(
     assert isinstance(second, GivenDevices)
     first.release()
     second.release()
+
+
+def test_a_launcher_that_does_not_count_the_ranks_of_a_node_leaves_each_to_itself(
+    run_home: Path,
+) -> None:
+    alone = replace(member(1), local_world_size=1)
+    held = GivenWait(alone, RUN).try_now()
+    assert isinstance(held, GivenDevices)
+    assert set(read_holders(uuids())) == set(uuids()[1:])
+    held.release()
