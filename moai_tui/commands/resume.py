@@ -60,7 +60,7 @@ def resume(
 
 def _say_what_keeps_it(run: RunSummary) -> None:
     if run.state == "paused":
-        why = f" ({show_line(run.exit_reason, 300)})" if run.exit_reason else ""
+        why = f" ({show_line(run.waits_for, 300)})" if run.waits_for else ""
         raise UserError(f"run {run.id} waits{why} and goes on by itself; nothing to resume")
     if run.host != socket.gethostname():
         host = show_line(run.host or "another host", 100)

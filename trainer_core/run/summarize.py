@@ -99,6 +99,8 @@ def settled(directory: RunDirectory, summary: RunSummary) -> RunSummary:
         changes["state"] = "starting"
     elif alive == "dead":
         changes |= {"state": "lost", "exit_code": 1, "exit_reason": _why_lost(directory)}
+    elif summary.state == "paused" and summary.exit_code is None:
+        return msgspec.structs.replace(summary, **changes)  # held: it goes on by itself
     elif summary.state in ENDED_STATES:
         # the supervisor writes its last events before the exit record and the end of its life
         changes["state"] = "stopping" if alive == "alive" and record is None else summary.state
@@ -174,7 +176,7 @@ def with_numbers(summary: RunSummary, view: RunView, *, alive: bool) -> RunSumma
         "elapsed_seconds": _elapsed(view, alive=alive),
         "eta_seconds": view.eta_seconds,
         "phase": view.phase.name if view.phase else None,
-        "waits_for": view.waits_for if view.state == "queued" else None,
+        "waits_for": _waits_for(view),
         "model_path": str(Path(summary.path) / "model") if view.model else None,
         "last_checkpoint_step": view.checkpoints[-1].step if view.checkpoints else None,
         "attempt": view.attempt,
@@ -182,6 +184,13 @@ def with_numbers(summary: RunSummary, view: RunView, *, alive: bool) -> RunSumma
     if view.ended:
         changes |= {"exit_code": view.ended.exit_code, "exit_reason": view.ended.reason}
     return msgspec.structs.replace(summary, **changes)
+
+
+def _waits_for(view: RunView) -> str | None:
+    """Return what holds a run that would go on by itself."""
+    if view.state == "paused" and view.ended is None:
+        return view.state_reason
+    return view.waits_for if view.state == "queued" else None
 
 
 def _time_to_first_step(view: RunView) -> float | None:

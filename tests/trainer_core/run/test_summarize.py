@@ -220,3 +220,18 @@ def test_the_clock_of_another_host_does_not_count(
     monkeypatch.setattr(time, "time", lambda: 1e10)
     assert summarize(run).elapsed_seconds == view.last_time - view.first_time
     lock.release()
+
+
+def test_a_run_that_a_full_disk_holds_reads_paused_with_its_reason(new_run: NewRun) -> None:
+    """It lives and goes on by itself; one that was paused on request has ended."""
+    run = new_run()
+    lock = running(run)
+    write(run, "supervisor.jsonl", StateChanged(state="paused", reason="the disk is full"))
+    held = summarize(run)
+    assert (held.state, held.waits_for, held.exit_code) == ("paused", "the disk is full", None)
+    write(run, "supervisor.jsonl", StateChanged(state="running"))
+    going = summarize(run)
+    assert (going.state, going.waits_for) == ("running", None)
+    write(run, "supervisor.jsonl", RunEnded(state="paused", exit_code=0))
+    assert summarize(run).state == "stopping"
+    lock.release()
