@@ -228,9 +228,7 @@ def test_health_is_told_in_words_and_silence_is_unknown() -> None:
             nvmlDeviceGetTotalEccErrors=3,
             nvmlDeviceGetCurrentClocksEventReasons=0x04 | 0x40 | 0x01 | 0x02,
         ),
-        fake.gpu(
-            1, nvmlDeviceGetTotalEccErrors=0, nvmlDeviceGetCurrentClocksThrottleReasons=0x01
-        ),
+        fake.gpu(1, nvmlDeviceGetTotalEccErrors=0, nvmlDeviceGetCurrentClocksThrottleReasons=0x01),
         fake.gpu(
             2,
             nvmlDeviceGetTotalEccErrors=fake.NVMLError(3),

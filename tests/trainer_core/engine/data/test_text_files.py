@@ -176,7 +176,7 @@ BROKEN_FILES = [
     ),
     (
         "cut.jsonl.gz",
-        gzip.compress(GOOD.encode() * 1000)[:-20],
+        gzip.compress(GOOD.encode() * 1000, mtime=0)[:-20],
         "cut.jsonl.gz: is no whole gzip file; fetch or pack it again",
     ),
     ("names.csv", "a,,c\n1,2,3\n", "names.csv: a column has no name; give every column a name"),
