@@ -3,8 +3,8 @@
 Between us and the eyes may lie a line of 2 kB/s whose buffers swallow a minute of frames before
 a write blocks. So after a frame the terminal is asked where its cursor is; the answer comes once
 everything before it is drawn, and until then live facts wait, the newest of each kind in place
-of older ones. Answers to keys are painted at once. A terminal that never answers is not waited
-for.
+of older ones. Answers to keys are painted at once. A terminal that has never answered is not
+waited for: a recorder or a plain pseudo-terminal never will.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Pace:
         self._waiting: dict[str, Callable[[], None]] = {}
         self._bytes_asked_at = 0
         self._asked: float | None = None
-        self._answers = True
+        self._answers, self._has_answered = True, False
         self._slowness = 0.0
 
     @property
     def held(self) -> bool:
-        """Whether the terminal still draws what it was sent."""
-        return self._asked is not None
+        """Whether the terminal still draws what it was sent, as far as it is one that tells."""
+        return self._asked is not None and self._has_answered
 
     def publish(self, kind: str, publish: Callable[[], None]) -> None:
         """Publish now if the last time is long enough ago, else the newest when it is."""
@@ -77,17 +77,22 @@ class Pace:
 
     def answered(self) -> None:
         """The terminal has drawn what it was sent; what waited is painted when it is time."""
+        self._has_answered = True
         if self._asked is None:
             return
         self._slowness = self._now() - self._asked
-        self._asked = None
-        for kind in list(self._waiting):
-            self._later(kind)
+        self._take_up()
 
     def _give_up(self, asked: float) -> None:
         if self._asked == asked:
-            self._answers = self._slowness > 0.0  # it did answer once: one answer was lost
-            self.answered()
+            self._answers = self._has_answered  # it did answer once: one answer was lost
+            self._slowness = self._now() - asked if self._has_answered else 0.0
+            self._take_up()
+
+    def _take_up(self) -> None:
+        self._asked = None
+        for kind in list(self._waiting):
+            self._later(kind)
 
     def _later(self, kind: str) -> None:
         if self.held:

@@ -25,6 +25,7 @@ guard = guardian.post(0)
 tty.setraw(0)
 os.write(1, b"\\x1b[?1049h%d;" % guard.pid)
 if sys.argv[1] == "leaves":
+    os.read(0, 1)
     os.write(1, b"left")
     guard.dismiss()
 else:
@@ -76,6 +77,7 @@ def test_after_a_sudden_death_the_terminal_is_as_it_was(number: signal.Signals) 
 
 def test_after_an_orderly_end_the_guardian_writes_nothing() -> None:
     terminal = Terminal("leaves")
+    os.write(terminal.master, b"q")
     assert terminal.dashboard.wait(30) == 0, "the guardian has ended before its dashboard"
     assert not terminal.guardian.is_running()
     terminal.read_until(b"left")

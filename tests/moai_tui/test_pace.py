@@ -41,6 +41,7 @@ def test_facts_of_one_kind_come_calmly_and_the_newest_counts():
 
 def test_while_the_terminal_draws_live_facts_wait():
     bench = Bench()
+    bench.pace.answered()
     bench.pace.wrote(LEAST_BYTES)
     assert bench.asked == [QUESTION]
     for word in "abc":
@@ -84,8 +85,22 @@ def test_a_terminal_that_never_answers_is_not_waited_for():
     bench = Bench()
     bench.pace.wrote(LEAST_BYTES)
     bench.fact("a")
+    assert bench.seen == ["a"], "the first picture waits for nobody"
     bench.turn(PATIENCE_SECONDS)
-    bench.turn(PATIENCE_SECONDS)
-    assert bench.seen == ["a"]
     bench.pace.wrote(10 * LEAST_BYTES)
     assert bench.asked == [QUESTION], "it is not asked again"
+    bench.fact("b")
+    assert bench.seen == ["a", "b"]
+
+
+def test_one_lost_answer_is_waited_for_and_then_forgotten():
+    bench = Bench()
+    bench.pace.answered()
+    bench.pace.wrote(LEAST_BYTES)
+    bench.fact("a")
+    bench.turn(PATIENCE_SECONDS - 1)
+    assert bench.seen == []
+    bench.turn(1)
+    assert bench.seen == ["a"]
+    bench.pace.wrote(10 * LEAST_BYTES)
+    assert bench.asked == [QUESTION, QUESTION]
