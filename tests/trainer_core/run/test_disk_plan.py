@@ -94,7 +94,9 @@ def test_a_place_that_cannot_be_looked_at_is_no_reason(monkeypatch: pytest.Monke
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(plans, "place_of", refuse)
-    require_room(TINY, shape())
+    with pytest.raises(PermissionError):
+        disk_plan(TINY, shape())
+    require_room(TINY, shape())  # refuses nothing
 
 
 def test_the_answer_to_a_draft_says_what_is_written_and_whether_there_is_room(
