@@ -35,9 +35,9 @@ OBEYED = re.compile(
     "\ue000-\uf8ff\U000e0000-\U000e0fff]"
 )
 OURS = re.compile(
-    rb"\x1b\[[0-9;:?<>=$]*[A-Za-z~]|\x1b[78=>(][B0]?|\x1b\[[0-9;?]*\$p|\x1bP[^\x1b]*\x1b\\"
+    rb"\x1b\[[0-9;:?<>=$]*[A-Za-z~]|\x1b[78=>(][B0]?|\x1b\[[0-9;?]*\$p|\x1bP[^\x1b]*\x1b\\|\x1b\]22;[a-z-]*\x07"
 )
-"""Sequences that Textual and we send: CSI, cursor and charset; never OSC."""
+"""What Textual and we send: CSI, cursor, charset; of OSC the shape of the pointer alone."""
 
 
 def hostile(chosen: random.Random) -> str:
