@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 
 import pytest
 
+if importlib.util.find_spec("hypothesis"):  # a machine with a card need not have it
+    from hypothesis import settings
+
+    # The same examples in every run: what chance finds gets a test of its own.
+    settings.register_profile("suite", derandomize=True)
+    settings.load_profile("suite")
 # One thread a process: the suite's processes share few cores, and spinning threads cost more
 # than they bring. Set before torch is imported anywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -238,7 +238,7 @@ def _devices(config: RunConfig) -> list[ConfigError]:
 def _batch(config: RunConfig) -> list[ConfigError]:
     batch, micro = config.global_batch_size, config.micro_batch_size
     errors: list[ConfigError] = []
-    if batch is not None and micro is not None and batch % micro:
+    if batch is not None and micro and batch % micro:  # a micro-batch of 0 is a wrong field itself
         fix = f"use {_nearest_multiples(batch, micro)}, or another micro_batch_size"
         problem = f"{batch} is no multiple of micro_batch_size {micro}"
         errors.append(ConfigError("global_batch_size", batch, fix, problem))

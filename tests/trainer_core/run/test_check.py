@@ -151,6 +151,11 @@ def test_a_batch_is_shared_by_the_devices_or_refused() -> None:
     )
 
 
+def test_a_micro_batch_of_nothing_is_a_wrong_field_alone() -> None:
+    (error,) = check(RunConfig(global_batch_size=16, micro_batch_size=0))
+    assert error.field == "micro_batch_size"
+
+
 numbers = st.integers() | st.floats(allow_nan=False) | st.sampled_from([0, -1, 10**9, 2**63])
 
 
