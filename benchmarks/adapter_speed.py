@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from own_process import result_of, tell
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -52,7 +53,7 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        print("RESULT " + json.dumps(measure(options.runs[0], options)))
+        tell(measure(options.runs[0], options))
         return 0
     print(train_speed.FORMULA)
     for run in options.runs:
@@ -68,17 +69,7 @@ def main() -> int:
 def started(run: str, options: argparse.Namespace) -> dict[str, Any]:
     """Measure in a process of its own, so that nothing of one run is left to the next."""
     command = [sys.executable, __file__, run, "--here", "--steps", str(options.steps)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=options.limit
-        )
-    except subprocess.TimeoutExpired:
-        return {"run": run, "error": f"took more than {options.limit:.0f} s"}
-    for line in done.stdout.splitlines():
-        if line.startswith("RESULT "):
-            result: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
-            return result
-    return {"run": run, "error": " | ".join(done.stderr.strip().splitlines()[-5:])[-700:]}
+    return {"run": run} | result_of(command, limit_seconds=options.limit)
 
 
 def measure(run: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from own_process import result_of, tell
 
 FORMULA = (
     "tokens/CPU-s = tokens without padding, prompts included and trained on, over user and system "
@@ -63,7 +64,7 @@ def main() -> int:
     options = parser.parse_args()
     sets = options.sets or list(CASES)
     if options.here:
-        print("RESULT " + json.dumps(measure(CASES[sets[0]], options.ways, options.here)))
+        tell(measure(CASES[sets[0]], options.ways, options.here))
         return 0
     print(FORMULA)
     sys.path.insert(0, str(ROOT))
@@ -118,22 +119,7 @@ def started(name: str, way: str, folder: Path, options: argparse.Namespace) -> d
         CUDA_VISIBLE_DEVICES="",
         TOKENIZERS_PARALLELISM="false",
     )
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=options.limit,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"took more than {options.limit:.0f} s"}
-    for line in done.stdout.splitlines():
-        if line.startswith("RESULT "):
-            result: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
-            return result
-    return {"error": " | ".join(done.stderr.strip().splitlines()[-4:])[-600:]}
+    return result_of(command, limit_seconds=options.limit, environment=environment)
 
 
 def prepare_model(case: Case, folder: Path) -> None:

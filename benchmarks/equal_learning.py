@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from own_process import result_of, tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +105,7 @@ def main() -> int:
     parser.add_argument("--here", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here is not None:
-        print("RESULT " + json.dumps(one_run(options.tasks[0], options.here, options)))
+        tell(one_run(options.tasks[0], options.here, options))
         return 0
     os.environ.setdefault("MOAI_TUI_HOME", tempfile.mkdtemp())
     fine = True
@@ -139,22 +140,9 @@ def started(task: str, run: str, options: argparse.Namespace) -> dict[str, Any]:
         if getattr(options, name) is not None:
             command += [f"--{name}", str(getattr(options, name))]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([os.getcwd(), *sys.path]))
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=options.limit,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
-        return {"task": task, "run": run, "error": f"took more than {options.limit:.0f} s"}
-    for line in done.stdout.splitlines():
-        if line.startswith("RESULT "):
-            found: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
-            return found
-    return {"task": task, "run": run, "error": done.stderr.strip()[-900:]}
+    return {"task": task, "run": run} | result_of(
+        command, limit_seconds=options.limit, environment=environment
+    )
 
 
 def one_run(task: str, run: str, options: argparse.Namespace) -> dict[str, Any]:

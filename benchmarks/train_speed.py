@@ -12,12 +12,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from own_process import result_of, tell
 
 FORMULA = (
     "tokens/s = tokens without padding, prompts included, over device time of whole steps "
@@ -53,7 +54,7 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        print("RESULT " + json.dumps(measure(options.runs[0], options)))
+        tell(measure(options.runs[0], options))
         return 0
     print(FORMULA)
     results = []
@@ -73,22 +74,7 @@ def started(run: str, options: argparse.Namespace) -> dict[str, Any]:
     if options.profile:
         command += ["--profile", str(options.profile)]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([os.getcwd(), *sys.path]))
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=options.limit,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
-        return {"run": run, "error": f"took more than {options.limit:.0f} s"}
-    for line in done.stdout.splitlines():
-        if line.startswith("RESULT "):
-            result: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
-            return result
-    return {"run": run, "error": " | ".join(done.stderr.strip().splitlines()[-6:])[-900:]}
+    return {"run": run} | result_of(command, limit_seconds=options.limit, environment=environment)
 
 
 def line_of(result: dict[str, Any]) -> str:
