@@ -158,7 +158,9 @@ def advice_for(key: str, known: Sequence[str]) -> str:
 
 def _nearest(whole: str, leaf: str, known: Sequence[str]) -> str | None:
     """Return the known key spelled most like it; None where none is near."""
-    for name in difflib.get_close_matches(whole, known, n=1, cutoff=0.6):
+    # A key without a section may be one, misspelt.
+    sections = [] if "." in whole else sorted({name.partition(".")[0] for name in known})
+    for name in difflib.get_close_matches(whole, [*known, *sections], n=1, cutoff=0.6):
         return name
     leaves = {name.rpartition(".")[2]: name for name in reversed(known)}
     for name in difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.7):

@@ -25,6 +25,7 @@ KNOWN = tuple(fields())
         ("warmup_steps", "write optimizer.warmup_steps"),
         ("gradient_checkpointing", "write parallel.recomputation: blocks"),
         ("learning_rat", "the nearest known key is learning_rate"),
+        ("optimzer", "the nearest known key is optimizer"),
         ("checkpoint.kep", "the nearest known key is checkpoint.keep"),
         ("per_device_train_batchsize", "the nearest known key is micro_batch_size"),
         ("xyzzy", "leave it out"),
