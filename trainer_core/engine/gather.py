@@ -56,15 +56,32 @@ def gather_weights(model: nn.Module, rank: int) -> dict[str, Tensor]:
     return weights
 
 
+def is_split_by_rows(tensor: Tensor, ranks: int) -> bool:
+    """Whether each of all ranks holds its share of the tensor's rows, and nothing else of it."""
+    if not is_sharded(tensor):
+        return False
+    sharded = cast(Any, tensor)
+    placements = sharded.placements
+    return (
+        sharded.device_mesh.size() == ranks
+        and len(placements) == 1
+        and type(placements[0]).__name__ == "Shard"
+        and placements[0].dim == 0
+    )
+
+
+def rows_of(rank: int, ranks: int, rows: int) -> slice:
+    """Return which rows of a tensor a rank holds; the last ones may hold fewer, or none."""
+    share = -(-rows // ranks)
+    return slice(min(rows, share * rank), min(rows, share * (rank + 1)))
+
+
 def own_rows(tensor: Tensor) -> slice:
     """Return which rows of the whole tensor this rank holds; all where it is not sharded."""
     if not is_sharded(tensor):
         return slice(0, tensor.shape[0])
-    sharded = cast(Any, tensor)
-    rows, local = tensor.shape[0], sharded.to_local()
-    chunk = -(-rows // sharded.device_mesh.size())
-    start = min(rows, chunk * sharded.device_mesh.get_local_rank())
-    return slice(start, start + local.shape[0])
+    mesh = cast(Any, tensor).device_mesh
+    return rows_of(mesh.get_local_rank(), mesh.size(), tensor.shape[0])
 
 
 def put_rows(tensor: Tensor, rows: Tensor) -> None:

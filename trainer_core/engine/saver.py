@@ -3,7 +3,7 @@
 Each rank copies its part at a step border and a thread writes it: files hashed on their way and
 flushed, then a note of what was written. Rank 0's thread waits for all notes, writes the manifest,
 renames the folder and reads it back; only then the checkpoint exists and is told of. Threads use
-no collectives: those are the training's, and two orders of them would not meet.
+no collectives of the training's group: two orders of them would not meet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch import Tensor
 from trainer_core.durable import publish_folder, sync_folder, write_whole
 from trainer_core.engine.companions import Companions
 from trainer_core.engine.distributed import World, largest_over_ranks
+from trainer_core.engine.row_exchange import RowExchange
 from trainer_core.engine.snapshot import Snapshot
 from trainer_core.engine.tensor_file import write_pieces, write_tensors
 from trainer_core.run.checkpoints import (
@@ -110,6 +111,7 @@ class Saver:
         self._run_folder, self._world, self._attempt = run_folder, world, attempt
         self._keep, self._companions, self._on_saved = keep, companions, on_saved
         self._job: _Job | None = None
+        self._exchange: RowExchange | None = None
         self._saves = 0
         self._good: set[Path] = set()
         """Saved or verified by this process."""
@@ -132,6 +134,8 @@ class Saver:
         if self._job is not None:
             raise RuntimeError("a save is in flight")
         self._saves += 1
+        if not snapshot.is_whole:
+            self._exchange = self._exchange or RowExchange(self._world)
         final = step_folder(self._run_folder, snapshot.step)
         name = f"{ASIDE}{final.name}-{self._attempt}-{self._saves}"
         job = _Job(snapshot=snapshot, aside=final.with_name(name), began=began)
@@ -184,6 +188,8 @@ class Saver:
 
     def _write(self, job: _Job, final: Path) -> None:
         try:
+            if self._exchange is not None:
+                job.snapshot = _brought_together(job.snapshot, self._exchange)
             written = self._write_part(job)
             if self._world.leads:
                 info = self._publish(job, final, written)
@@ -281,6 +287,13 @@ class Saver:
         if path not in self._good and verify(path) is None:
             self._good.add(path)
         return path in self._good
+
+
+def _brought_together(snapshot: Snapshot, exchange: RowExchange) -> Snapshot:
+    """Return the snapshot with the whole tensors this rank owns in place of its rows."""
+    weights = snapshot.weights | exchange.whole(snapshot.weight_rows)
+    states = snapshot.states | exchange.whole(snapshot.state_rows)
+    return replace(snapshot, weights=weights, states=states, weight_rows=(), state_rows=())
 
 
 def _read_back(final: Path) -> None:

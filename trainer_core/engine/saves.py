@@ -13,6 +13,7 @@ from typing import Any
 
 from trainer_core.engine.companions import companions_of
 from trainer_core.engine.distributed import largest_over_ranks, reshard
+from trainer_core.engine.host_copy import HostCopies
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.saver import CheckpointInfo, SaveProblem, Saver
 from trainer_core.engine.setup import Parts
@@ -42,6 +43,7 @@ class Saves:
         self._attempt = attempt
         self._saver: Saver | None = None
         self._begun_step: int | None = None
+        self._copies = HostCopies()
         self.seconds = 0.0
         """Of the longest save so far, from its first copy to its read-back."""
 
@@ -72,6 +74,7 @@ class Saves:
             world=parts.world,
             facts=facts,
             room_bytes=host_room_bytes(),
+            copies=self._copies,
         )
         saver.start(snapshot, began)
         self._begun_step = step

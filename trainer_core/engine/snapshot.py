@@ -7,9 +7,9 @@ devices; each rank copies and writes the part of them that it owns.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import torch
@@ -19,11 +19,16 @@ from trainer_core.accelerators.cgroup import memory_limit_bytes, memory_used_byt
 from trainer_core.engine.distributed import World, sum_over_ranks
 from trainer_core.engine.gather import (
     COMPILE_PREFIX,
-    is_sharded,
-    named_weights,
+    is_shared,
+    is_split_by_rows,
     plain_module,
+    stored_weights,
     whole,
+    whole_shape,
 )
+from trainer_core.engine.host_copy import HostCopies
+from trainer_core.engine.parallel.pieces import marked, split_of
+from trainer_core.engine.row_exchange import Rows
 
 SMALL_BYTES = 4 << 20
 """Beside the tensors: configuration, tokenizer, random states, the manifest."""
@@ -37,6 +42,9 @@ class Snapshot:
     weights: dict[str, Tensor]
     states: dict[str, Tensor]
     """`<parameter name>|<state name>` → whole tensor."""
+    weight_rows: tuple[Rows, ...] = ()
+    """Of weights whose rows the ranks share; whoever writes the snapshot brings them together."""
+    state_rows: tuple[Rows, ...] = ()
     random: dict[str, Tensor]
     facts: dict[str, Any]
     """Position and whatever else the trainer wants back."""
@@ -47,6 +55,11 @@ class Snapshot:
     waits: bool = False
     """Whether the tensors are the live ones, so that the run must wait for the writing."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no rank must hand rows to another; the same on every rank."""
+        return not self.weight_rows and not self.state_rows
+
 
 def take_snapshot(
     step: int,
@@ -56,6 +69,7 @@ def take_snapshot(
     world: World,
     facts: dict[str, Any],
     room_bytes: int | None = None,
+    copies: HostCopies | None = None,
 ) -> Snapshot:
     """Copy what is to be saved; every rank calls it.
 
@@ -66,23 +80,32 @@ def take_snapshot(
         world: Ranks that share the work.
         facts: Stored as JSON.
         room_bytes: Host memory that may be filled; where a copy does not fit, none is made.
+        copies: Memory for copies from a card; the snapshot before it must be written.
     """
     adapters = hasattr(plain_module(model), "peft_config")
-    wanted = list(_weights(model, adapters=adapters))
-    states = list(_states(model, optimizer))
-    owned = _owners([*wanted, *states], 1 if adapters else world.size)
-    own_bytes = sum(_bytes(t) for name, t in (*wanted, *states) if owned[name] == world.rank)
-    on_host = all(tensor.device.type == "cpu" for _, tensor in wanted)
-    waits = on_host and room_bytes is not None and own_bytes > room_bytes
-    parts = [
-        {name: kept for name, tensor in tensors if (kept := _own(name, tensor, owned, world, waits))
-         is not None}
-        for tensors in (wanted, states)
-    ]  # fmt: skip
+    weights = dict(_weights(model, adapters=adapters))
+    wanted = {**weights, **dict(_states(model, optimizer))}
+    owners = _owners(wanted, (0,) if adapters else world.holders)
+    own_bytes = sum(_bytes(wanted[name]) for name, owner in owners.items() if owner == world.rank)
+    split = {name for name, tensor in wanted.items() if is_split_by_rows(tensor, world.size)}
+    live = _own_parts(wanted, owners, split, world)
+    copies = copies or HostCopies()
+    # Rows are held twice for a moment: as this rank's, and as whole tensors of which it owns some.
+    copied = sum(map(_bytes, live.values())) + sum(_bytes(wanted[n]) for n in split) // world.size
+    waits = room_bytes is not None and copied > room_bytes + copies.held_bytes
+    gathered = {name for name, tensor in wanted.items() if is_shared(tensor)} - split
+    kept = live if waits else _out_of_the_way(live, gathered, copies)
+    rows = [
+        Rows(name=name, shape=wanted[name].shape, owner=owners[name], own=kept.pop(name))
+        for name in wanted
+        if name in split
+    ]
     return Snapshot(
         step=step,
-        weights=parts[0],
-        states=parts[1],
+        weights={name: tensor for name, tensor in kept.items() if name in weights},
+        states={name: tensor for name, tensor in kept.items() if name not in weights},
+        weight_rows=tuple(one for one in rows if one.name in weights),
+        state_rows=tuple(one for one in rows if one.name not in weights),
         random=random_states(),
         facts=facts,
         adapters=adapters,
@@ -116,23 +139,42 @@ def set_random_states(states: dict[str, Tensor]) -> None:
         torch.cuda.set_rng_state(states["cuda"])
 
 
-def _own(
-    name: str, tensor: Tensor, owned: dict[str, int], world: World, waits: bool
-) -> Tensor | None:
-    """Return a tensor whole and out of the run's way on the rank that owns it; collective."""
-    full = whole(tensor)
-    if owned[name] != world.rank:
-        return None
-    if full.device.type != "cpu":
-        return full.to("cpu").contiguous()
-    # What was gathered is nobody else's; anything else the next step would change.
-    return full.contiguous() if is_sharded(tensor) or waits else full.clone().contiguous()
+def _own_parts(
+    wanted: dict[str, Tensor], owners: dict[str, int], split: set[str], world: World
+) -> dict[str, Tensor]:
+    """Return this rank's rows and the whole tensors it owns, still where they are; collective."""
+    parts = {}
+    for name, tensor in wanted.items():
+        if name in split:
+            parts[name] = cast(Any, tensor).to_local()
+        elif is_shared(tensor) or owners[name] == world.rank:
+            part = whole(tensor)
+            if owners[name] == world.rank:
+                parts[name] = part
+    return parts
+
+
+def _out_of_the_way(
+    live: dict[str, Tensor], gathered: set[str], copies: HostCopies
+) -> dict[str, Tensor]:
+    """Return copies in host memory that no later step changes, in the same order.
+
+    What was gathered whole is nobody else's already.
+    """
+    on_card = {name: tensor for name, tensor in live.items() if tensor.device.type != "cpu"}
+    copied = copies.copy(on_card) if on_card else {}
+    return {
+        name: copied[name]
+        if name in copied
+        else (tensor if name in gathered else tensor.clone()).contiguous()
+        for name, tensor in live.items()
+    }
 
 
 def _weights(model: nn.Module, *, adapters: bool) -> Iterable[tuple[str, Tensor]]:
-    for name, parameter in named_weights(model):
+    for name, parameter in stored_weights(model):
         if parameter.requires_grad or not adapters:
-            yield name, parameter.detach()
+            yield name, marked(parameter.detach(), split_of(parameter))
     if adapters:
         return
     plain = plain_module(model)
@@ -143,21 +185,22 @@ def _weights(model: nn.Module, *, adapters: bool) -> Iterable[tuple[str, Tensor]
 
 
 def _states(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterable[tuple[str, Tensor]]:
-    for name, parameter in named_weights(model):
+    for name, parameter in stored_weights(model):
         for key, value in sorted(optimizer.state.get(parameter, {}).items()):
             tensor = value if isinstance(value, Tensor) else torch.tensor(value)
-            yield f"{name}|{key}", tensor.detach()
+            split = split_of(parameter) if tensor.dim() else None
+            yield f"{name}|{key}", marked(tensor.detach(), split)
 
 
-def _owners(tensors: list[tuple[str, Tensor]], ranks: int) -> dict[str, int]:
+def _owners(tensors: dict[str, Tensor], ranks: Sequence[int]) -> dict[str, int]:
     """Share tensors out so that every rank has about as many bytes; the same on every rank."""
-    load = [0] * ranks
+    load = dict.fromkeys(ranks, 0)
     owners: dict[str, int] = {}
-    for name, tensor in tensors:
-        owners[name] = load.index(min(load))
+    for name, tensor in tensors.items():
+        owners[name] = min(load, key=lambda rank: load[rank])
         load[owners[name]] += _bytes(tensor)
     return owners
 
 
 def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+    return whole_shape(tensor).numel() * tensor.element_size()

@@ -35,11 +35,11 @@ _ALIGNMENT = 8
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> StoredFile:
-    """Write tensors of host memory as one safetensors file and flush it.
+    """Write tensors as one safetensors file and flush it.
 
     Args:
         path: A file that is not there yet.
-        tensors: Contiguous, on the CPU.
+        tensors: On the CPU, or on a card where memory for a copy is short.
 
     Raises:
         OSError: If the disk refuses.
@@ -89,6 +89,6 @@ def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[memoryview | bytes]:
     for name in names:
         if not tensors[name].numel():
             continue
-        whole = tensors[name].detach().reshape(-1).view(torch.uint8).numpy().data
-        for start in range(0, len(whole), CHUNK_BYTES):
-            yield whole[start : start + CHUNK_BYTES]
+        whole = tensors[name].detach().contiguous().reshape(-1).view(torch.uint8)
+        for start in range(0, whole.numel(), CHUNK_BYTES):
+            yield whole[start : start + CHUNK_BYTES].cpu().numpy().data
