@@ -1,11 +1,14 @@
 """Take the pictures of README and docs from the real program on a real run.
 
-Usage: python docs/make_pictures.py [docs/pictures]
+Usage: python docs/make_pictures.py [docs/pictures] [--card]
 
 Trains the embedded default in a scratch folder (about two minutes on two cores), opens the
 dashboard on it and stores what it shows as SVG: the form, the run while it trains, its result,
 the home screen; then the home screen with the eight cards of a file. Nothing in a picture is drawn
 by hand, so it cannot lie.
+
+With `--card`, on a machine with a card: that machine at rest, a Cerebras-GPT 111M in training on
+it, its devices meanwhile, and what `moai-tui smi` prints then.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 SIZE = (120, 36)
 PATIENCE_SECONDS = 600.0
+CARD_RUN = ("--model", "cerebras-gpt-111m", "--from-scratch", "--steps", "20000", "--detach")
+CARD_STEPS = 300
+CARD_TABLES = {"smi.txt": (), "smi_devices.txt": ("-p",), "smi.json": ("--json",)}
 CARDS = Path(__file__).absolute().with_name("eight_cards.yaml")
 
 
@@ -87,6 +93,37 @@ async def take(folder: Path) -> None:
         camera.store("cards")
 
 
+async def take_card(folder: Path, run: tuple[str, ...] = CARD_RUN, steps: int = CARD_STEPS) -> None:
+    """Show this machine's own card at rest and in training, and keep what `smi` prints."""
+    async with opened(folder) as camera:
+        newest, press = camera.app.newest, camera.pilot.press
+        camera.store("card_home")
+        _keep_tables(folder, "idle")
+        _command("train", *run)
+        await camera.wait_for(lambda: newest.runs is not None and bool(newest.runs.runs))
+        await press("enter")
+        await camera.wait_for(lambda: newest.run is not None and _step(camera.app) >= steps)
+        camera.store("card_training")
+        await press("3")
+        await camera.pilot.pause(3.0)
+        camera.store("card_log")
+        await press("escape", "3")
+        await camera.pilot.pause(20.0)
+        camera.store("card_devices")
+        _keep_tables(folder, "busy")
+        _command("stop", newest.runs.runs[0].id)
+
+
+def _keep_tables(folder: Path, state: str) -> None:
+    for name, arguments in CARD_TABLES.items():
+        (folder / f"{state}_{name}").write_text(_command("smi", *arguments))
+
+
+def _command(*arguments: str) -> str:
+    called = [sys.executable, "-m", "moai_tui", *arguments]
+    return subprocess.run(called, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def _step(app: object) -> int:
     newest = app.newest.run  # type: ignore[attr-defined]
     return newest.view.step.step if newest.view.step is not None else 0
@@ -94,14 +131,15 @@ def _step(app: object) -> int:
 
 def main() -> None:
     """Take every picture into the folder named, `docs/pictures` by default."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures").absolute()
+    words = [word for word in sys.argv[1:] if word != "--card"]
+    folder = Path(words[0] if words else "docs/pictures").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="moai-pictures-") as scratch:
         for name in ("MOAI_TUI_HOME", "MOAI_TUI_LOCKS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             os.environ[name] = str(Path(scratch) / name.lower())
         os.chdir(scratch)
         try:
-            asyncio.run(take(folder))
+            asyncio.run(take_card(folder) if "--card" in sys.argv else take(folder))
         finally:
             subprocess.run(
                 [sys.executable, "-m", "moai_tui", "runs"], check=False, stdout=sys.stderr
