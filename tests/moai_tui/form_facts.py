@@ -9,6 +9,7 @@ import msgspec
 from moai_tui.messages import AcceleratorsRead, DataReady, PlanReady
 from moai_tui.widgets.form.field_spec import Choice
 from trainer_core.accelerators.base import DeviceSnapshot
+from trainer_core.plan.degrees import Degrees
 from trainer_core.plan.types import MemorySplit, Plan, SizeVerdict, Verdict
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport, RenderedRow, RowError
@@ -32,11 +33,11 @@ SPLIT = MemorySplit(
     runtime=640 * MIB,
 )
 PLAN = Plan(
-    devices=1,
-    strategy="single",
+    degrees=Degrees(),
     micro_batch_size=8,
     gradient_accumulation_steps=2,
-    recomputation="none",
+    recomputed_blocks=0,
+    layers=4,
     precision="fp32",
     memory=SPLIT,
     tokens_per_second=9800.0,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from trainer_core.plan.memory import Layout
-from trainer_core.plan.types import Hardware, ModelShape, Workload
+from trainer_core.plan.degrees import degrees_of
+from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
 from trainer_core.run.catalog import require_model
 
 
@@ -40,12 +40,14 @@ def make_layout() -> Callable[..., Layout]:
     """Return a maker of layouts: one device, one sequence at a time."""
 
     def make(**fields: Any) -> Layout:
+        degrees = degrees_of(fields.pop("devices", 1), strategy=fields.pop("strategy", "auto"))
+        again = fields.pop("recomputation", "none") == "blocks"
         values = {
-            "devices": 1,
-            "strategy": "single",
+            "degrees": degrees,
             "micro_batch_size": 1,
             "gradient_accumulation_steps": 16,
-            "recomputation": "none",
+            # As many as any model has.
+            "recomputed_blocks": 1_000 if again else 0,
             **fields,
         }
         return Layout(**values)

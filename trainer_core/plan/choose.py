@@ -6,10 +6,18 @@ from trainer_core.accelerators.base import SIZE_NAMES, Size
 from trainer_core.machine_settings import SAYS_WHO
 from trainer_core.plan.candidates import candidates, why_none
 from trainer_core.plan.fast_plan import fast_plan
-from trainer_core.plan.memory import Layout, predict_memory
+from trainer_core.plan.memory import predict_memory
 from trainer_core.plan.mend import cheapest_mend
 from trainer_core.plan.speed import predict_step_seconds
-from trainer_core.plan.types import Hardware, Plan, SizeVerdict, Verdict, VerdictWord, Workload
+from trainer_core.plan.types import (
+    Hardware,
+    Layout,
+    Plan,
+    SizeVerdict,
+    Verdict,
+    VerdictWord,
+    Workload,
+)
 from trainer_core.plan.words import gib, in_words, reason_for, runner_up_cost
 
 FITS_SHARE = 0.9
@@ -58,7 +66,9 @@ def make_verdict(workload: Workload, hardware: Hardware, size_devices: int | Non
 
 def plans_for(workload: Workload, hardware: Hardware, devices: int) -> tuple[Plan, ...]:
     """Work out every plan a number of devices has for a workload, fitting or not."""
-    return tuple(_plan(workload, hardware, layout) for layout in candidates(workload, devices))
+    return tuple(
+        _plan(workload, hardware, layout) for layout in candidates(workload, devices, hardware)
+    )
 
 
 def best_plan(plans: tuple[Plan, ...], memory_bytes: int) -> Plan | None:
@@ -92,11 +102,11 @@ def _plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
     if step_seconds is not None and workload.steps is not None:
         seconds = step_seconds * workload.steps
     return Plan(
-        devices=layout.devices,
-        strategy=layout.strategy,
+        degrees=layout.degrees,
         micro_batch_size=layout.micro_batch_size,
         gradient_accumulation_steps=layout.gradient_accumulation_steps,
-        recomputation=layout.recomputation,
+        recomputed_blocks=layout.recomputed_blocks,
+        layers=workload.shape.layers,
         precision=workload.precision,
         memory=predict_memory(workload, layout, on_cpu=hardware.kind == "cpu"),
         tokens_per_second=tokens / step_seconds if step_seconds else None,

@@ -11,9 +11,8 @@ from trainer_core.plan.fast_path import (
     Wanted,
     choose_fast_path,
 )
-from trainer_core.plan.memory import Layout
 from trainer_core.plan.speed import RECOMPUTED_SHARE, attended_length, flops_per_token
-from trainer_core.plan.types import Hardware, MemorySplit, Plan, Workload
+from trainer_core.plan.types import Hardware, Layout, MemorySplit, Plan, Workload
 
 _WITH_FP8 = re.compile(r"\b(H100|H200|H800|H20|GH200|B200|GB200|L4|L40S?)\b|RTX (40|50)\d\d")
 """Cards whose matrix units take fp8 through torch; the engine tries it before it relies on it."""
@@ -48,11 +47,11 @@ def fast_plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan | 
     if step_seconds is not None and workload.steps is not None:
         seconds = step_seconds * workload.steps
     return Plan(
-        devices=layout.devices,
-        strategy=layout.strategy,
+        degrees=layout.degrees,
         micro_batch_size=layout.micro_batch_size,
         gradient_accumulation_steps=layout.gradient_accumulation_steps,
-        recomputation="blocks" if path.recomputed_blocks else "none",
+        recomputed_blocks=path.recomputed_blocks,
+        layers=workload.shape.layers,
         precision=workload.precision,
         memory=memory_split(path, workload),
         tokens_per_second=tokens / step_seconds if step_seconds else None,
@@ -84,7 +83,7 @@ def _is_fast(workload: Workload, hardware: Hardware, layout: Layout) -> bool:
         workload.numerics == "auto"
         and workload.method == "full"
         and workload.precision == "bf16"
-        and layout.strategy == "single"
+        and layout.devices == 1
         and hardware.kind in ("nvidia", "amd")
     )
 

@@ -7,10 +7,11 @@ frozen weights in the compute format, logits in chunks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
 
-from trainer_core.plan.types import MemorySplit, ModelShape, Strategy, Workload
+from trainer_core.plan.degrees import Degrees
+from trainer_core.plan.types import Layout, MemorySplit, ModelShape, Workload
 
 LOSS_CHUNK_BYTES = 64 << 20
 """fp32 logits of one chunk of the loss; the engine's own figure."""
@@ -47,15 +48,20 @@ _RECOMPUTED_BLOCKS = 2.5
 pieces that do not fit the next. Measured with `tiny` at 16,384 tokens."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Layout:
-    """How a workload is laid over devices, before anything is said of memory or time."""
+_SLICED_SHARE = 0.4
+"""Of the activations that go with the width: queries, keys, values and what attention returns.
+Ranks that share every product keep a slice of these each; norms and residuals they all keep."""
 
-    devices: int
-    strategy: Strategy
-    micro_batch_size: int
-    gradient_accumulation_steps: int
-    recomputation: Literal["none", "blocks"]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stage:
+    """What the first or the last ranks of a pipeline hold; without stages one is both."""
+
+    blocks: int
+    in_flight: int
+    """Micro-batches whose activations are kept at once."""
+    embeds: bool
+    heads: bool
 
 
 def lora_parameters(shape: ModelShape, rank: int) -> int:
@@ -78,33 +84,75 @@ def trained_parameters(workload: Workload) -> int:
 
 
 def predict_memory(workload: Workload, layout: Layout, *, on_cpu: bool) -> MemorySplit:
-    """Predict the peak of one device, as `peak_memory_bytes` of the run will measure it.
+    """Predict the peak of the fullest device, as `peak_memory_bytes` of the run will measure it.
 
     Args:
         workload: With its precision settled.
-        layout: Strategy, micro-batch and recomputation.
+        layout: Degrees, micro-batch and recomputation.
         on_cpu: Whether the peak is a process's resident size instead of torch's reserve.
     """
-    shape = workload.shape
+    stages = _stages(workload.shape, layout)
+    splits = [_of_stage(workload, layout, stage, on_cpu=on_cpu) for stage in stages]
+    return max(splits, key=lambda split: split.total)
+
+
+def _stages(shape: ModelShape, layout: Layout) -> tuple[_Stage, ...]:
+    stages = layout.degrees.stages
+    if stages == 1:
+        return (_Stage(blocks=shape.layers, in_flight=1, embeds=True, heads=True),)
+    most, least = math.ceil(shape.layers / stages), shape.layers // stages
+    flying = min(stages, layout.gradient_accumulation_steps)
+    # The engine's cut leaves the last stage never shorter than the first.
+    first = _Stage(blocks=least, in_flight=flying, embeds=True, heads=False)
+    last = _Stage(blocks=most, in_flight=1, embeds=False, heads=True)
+    if stages == 2 or most == least:
+        return (first, last)
+    second = _Stage(blocks=most, in_flight=max(1, flying - 1), embeds=False, heads=False)
+    return (first, second, last)
+
+
+def weights_of(shape: ModelShape, degrees: Degrees) -> tuple[float, float, float]:
+    """Return the weights that one rank of a copy would hold if its copy were not sharded.
+
+    Returns:
+        Of one block, of the embedding, and of the head (0 where it is the embedding's own and both
+        are on one rank).
+    """
+    table = shape.vocabulary * shape.width
+    block = _block_parameters(shape) / degrees.tensor
+    # Ranks that share products keep the tables whole.
+    return block, table, 0.0 if shape.tied and degrees.stages == 1 else table
+
+
+def _block_parameters(shape: ModelShape) -> float:
+    tables = shape.vocabulary * shape.width * (1 if shape.tied else 2)
+    return (shape.parameters - tables) / shape.layers
+
+
+def _of_stage(workload: Workload, layout: Layout, stage: _Stage, *, on_cpu: bool) -> MemorySplit:
+    shape, degrees = workload.shape, layout.degrees
     compute = _COMPUTE_BYTES[workload.precision]
-    trained = trained_parameters(workload)
-    shards = layout.devices if layout.strategy == "fsdp" else 1
-    weights = (4.0 * trained + _frozen_bytes(workload, compute)) / shards
+    block, embedding, head = weights_of(shape, degrees)
+    held = stage.blocks * block + stage.embeds * embedding + stage.heads * head
+    share = held / shape.parameters
+    trained = trained_parameters(workload) * share
+    # Ranks that share rows share shards too, where there are any.
+    shards = degrees.shards * (degrees.context if degrees.shards > 1 else 1)
+    weights = (4.0 * trained + _frozen_bytes(workload, compute) * share) / shards
     if workload.precision == "bf16" and workload.method == "full" and shards == 1:
         # Autocast's copies live from forward to backward.
-        weights += 2.0 * shape.matmul_parameters
-    gradients = 4.0 * trained / shards
-    optimizer = float(_STATE_BYTES) * trained / shards
-    tokens = layout.micro_batch_size * workload.sequence_length
-    activations = _activations(workload, layout, tokens)
-    logits = _logits(workload, tokens, compute)
-    communication = _communication(workload, layout, compute)
-    used = weights + gradients + optimizer + activations + logits + communication
+        weights += 2.0 * shape.matmul_parameters * share
+    tokens = layout.micro_batch_size * workload.sequence_length / degrees.context
+    activations = _activations(workload, layout, stage, tokens)
+    logits = _logits(workload, tokens, compute) if stage.heads else 0.0
+    communication = _communication(workload, layout, stage, tokens, compute)
+    parts = (weights, 4.0 * trained / shards, float(_STATE_BYTES) * trained / shards)
+    used = sum(parts) + activations + logits + communication
     runtime = _CPU_RUNTIME_BYTES if on_cpu else _CARD_RUNTIME_BYTES + _ALLOCATOR_SLACK * used
     return MemorySplit(
-        weights=round(weights),
-        gradients=round(gradients),
-        optimizer=round(optimizer),
+        weights=round(parts[0]),
+        gradients=round(parts[1]),
+        optimizer=round(parts[2]),
         activations=round(activations),
         logits=round(logits),
         communication=round(communication),
@@ -125,23 +173,27 @@ def _frozen_bytes(workload: Workload, compute: int) -> float:
     return _FOUR_BIT_BYTES * in_blocks + compute * (shape.parameters - in_blocks + passing)
 
 
-def _activations(workload: Workload, layout: Layout, tokens: int) -> float:
-    shape = workload.shape
+def _activations(workload: Workload, layout: Layout, stage: _Stage, tokens: float) -> float:
+    shape, tensor = workload.shape, layout.degrees.tensor
     per_width, per_feed_forward = _ACTIVATION_BYTES[(shape.gated, workload.precision)]
     # Keys and values of grouped heads are smaller; 2 of about 10 tensors of this width are theirs.
     narrow = 0.8 * shape.attention_width + 0.2 * shape.key_value_width
-    block = per_width * max(narrow, 0.8 * shape.width) + per_feed_forward * shape.feed_forward_width
-    kept = shape.layers * block
-    if layout.recomputation == "blocks":
+    sliced = 1 - _SLICED_SHARE + _SLICED_SHARE / tensor
+    block = per_width * max(narrow, 0.8 * shape.width) * sliced
+    block += per_feed_forward * shape.feed_forward_width / tensor
+    again = min(stage.blocks, math.ceil(layout.recomputed_blocks * stage.blocks / shape.layers))
+    kept = stage.blocks * block
+    if again:
         # The residual stream between blocks is fp32 under autocast too.
-        again = min(_RECOMPUTED_BLOCKS, shape.layers) * block
-        kept = min(kept, again + shape.layers * shape.width * 4)
+        passing_by = min(_RECOMPUTED_BLOCKS, again) * block
+        kept = min(kept, passing_by + (stage.blocks - again) * block + again * shape.width * 4)
+    kept *= stage.in_flight
     # Gradients of one block's widest tensors exist while its backward pass runs.
-    passing = 3 * shape.feed_forward_width * _COMPUTE_BYTES[workload.precision]
-    return float(tokens) * (kept + passing + 8 * shape.width)
+    passing = 3 * shape.feed_forward_width / tensor * _COMPUTE_BYTES[workload.precision]
+    return tokens * (kept + passing + 8 * shape.width)
 
 
-def _logits(workload: Workload, tokens: int, compute: int) -> float:
+def _logits(workload: Workload, tokens: float, compute: int) -> float:
     shape = workload.shape
     rows = min(tokens, max(64, LOSS_CHUNK_BYTES // (4 * shape.vocabulary)))
     # In fp32 the scores take the logits' place; else they are made beside them and cast back.
@@ -152,18 +204,28 @@ def _logits(workload: Workload, tokens: int, compute: int) -> float:
     return chunk + hidden + (4 * head if workload.method == "full" else 0)
 
 
-def _communication(workload: Workload, layout: Layout, compute: int) -> float:
-    shape = workload.shape
-    trained = trained_parameters(workload)
-    if layout.strategy == "single":
-        return 0.0
-    if layout.strategy == "ddp":
+def _communication(
+    workload: Workload, layout: Layout, stage: _Stage, tokens: float, compute: int
+) -> float:
+    shape, degrees = workload.shape, layout.degrees
+    buffers = 0.0
+    if degrees.tensor > 1:
+        # A sum over ranks travels beside the one that is being made.
+        buffers += 2 * tokens * shape.width * compute
+    if degrees.context > 1:
+        # Keys and values of the whole row in one block, and their gradients.
+        buffers += 4 * tokens * degrees.context * shape.key_value_width * compute
+    if degrees.stages > 1:
+        buffers += 2 * stage.in_flight * tokens * shape.width * compute
+    block, embedding, head = weights_of(shape, degrees)
+    table = stage.embeds * embedding + stage.heads * head
+    if degrees.strategy == "ddp":
         # Gradients are views of the buckets; what travels is one bucket beside them.
-        return float(min(4 * trained, 50 << 20))
-    head = shape.vocabulary * shape.width * (1 if shape.tied else 2)
-    block = (shape.parameters - head) / shape.layers
-    # One block computes while the next is gathered; their gradients are reduced in fp32. The
-    # embedding and head stay whole from forward to backward.
-    gathered = 2 * block * compute + head * compute
-    reduced = (block + head) * 4 if workload.method == "full" else 0
-    return gathered + reduced
+        share = (stage.blocks * block + table) / shape.parameters
+        buffers += min(4 * trained_parameters(workload) * share, 50 << 20)
+    if degrees.strategy == "fsdp":
+        # One block computes while the next is gathered; their gradients are reduced in fp32. The
+        # embedding and head stay whole from forward to backward.
+        buffers += 2 * block * compute + table * compute
+        buffers += (block + table) * 4 if workload.method == "full" else 0
+    return buffers

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainer_core.plan.memory import Layout, lora_parameters, trained_parameters
-from trainer_core.plan.types import Hardware, ModelShape, Workload
+from trainer_core.plan.memory import lora_parameters, trained_parameters
+from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
 
 RECOMPUTED_SHARE = 1 / 3
 """A second forward pass is a third of forward and backward."""

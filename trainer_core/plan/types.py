@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from trainer_core.plan.degrees import Degrees, Strategy
+
 VerdictWord = Literal["fits", "tight", "no", "cannot be formed"]
 """`fits`: at most 90 % of usable memory; `tight`: at most 100 %."""
-
-Strategy = Literal["single", "ddp", "fsdp"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +55,11 @@ class Workload:
     micro_batch_size: int | None = None
     precision: Literal["fp32", "bf16"] = "bf16"
     strategy: Literal["auto", "single", "ddp", "fsdp"] = "auto"
+    shard: int | None = None
+    """Ranks that share one copy; None, as for the next three, leaves it to the planner."""
+    tensor: int | None = None
+    pipeline: int | None = None
+    context: int | None = None
     recomputation: Literal["auto", "none", "blocks"] = "auto"
     lora_rank: int = 16
     steps: int | None = None
@@ -117,14 +122,39 @@ class MemorySplit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Layout:
+    """How a workload is laid over devices, before anything is said of memory or time."""
+
+    degrees: Degrees
+    micro_batch_size: int
+    """Rows of one forward pass of the ranks that read the same rows."""
+    gradient_accumulation_steps: int
+    """Micro-batches of one step; with stages all of them make one round of the pipeline."""
+    recomputed_blocks: int
+    """Blocks of the model whose activations are computed again in the backward pass."""
+
+    @property
+    def devices(self) -> int:
+        """Devices it takes."""
+        return self.degrees.devices
+
+    @property
+    def strategy(self) -> Strategy:
+        """How the ranks of different rows share weights."""
+        return self.degrees.strategy
+
+    @property
+    def recomputation(self) -> Literal["none", "blocks"]:
+        """Whether any block is computed again."""
+        return "blocks" if self.recomputed_blocks else "none"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan(Layout):
     """One way to run the workload on a number of devices."""
 
-    devices: int
-    strategy: Strategy
-    micro_batch_size: int
-    gradient_accumulation_steps: int
-    recomputation: Literal["none", "blocks"]
+    layers: int
+    """Blocks of the model."""
     precision: Literal["fp32", "bf16"]
     memory: MemorySplit
     tokens_per_second: float | None = None
@@ -133,17 +163,19 @@ class Plan:
     """Whole run, None where steps or speed are unknown."""
     fast: bool = False
     """Whether the engine settles micro-batch and recomputation itself, on the fast path."""
+    measured: bool = False
+    """Whether a run on this machine has measured this very plan."""
 
     @property
     def line(self) -> str:
         """One line for people and events."""
+        again, whole = self.recomputed_blocks, self.recomputed_blocks == self.layers
+        recomputed = "recomputation" if whole else f"{again} of {self.layers} blocks recomputed"
         parts = [
-            {"single": "one device", "ddp": "data parallel", "fsdp": "sharded data parallel"}[
-                self.strategy
-            ],
+            self.degrees.words,
             f"micro-batch {self.micro_batch_size}",
             f"accumulation {self.gradient_accumulation_steps}",
-            "recomputation" if self.recomputation == "blocks" else "no recomputation",
+            recomputed if again else "no recomputation",
             self.precision,
         ]
         return ", ".join(parts)

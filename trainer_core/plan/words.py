@@ -17,9 +17,8 @@ def gib(size_bytes: float) -> str:
 
 def in_words(plan: Plan) -> str:
     """Return what kind of plan it is, without its figures."""
-    kind = {"single": "one device", "ddp": "data parallel", "fsdp": "sharded data parallel"}
     recomputed = " with recomputation" if plan.recomputation == "blocks" else ""
-    return kind[plan.strategy] + recomputed
+    return plan.degrees.words + recomputed
 
 
 def reason_for(

@@ -133,6 +133,15 @@ class ParallelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     strategy: Literal["auto", "single", "ddp", "fsdp"] = "auto"
     """`ddp`: whole copies; `fsdp`: sharded; `single`: one device."""
+    shard: int | None = None
+    """Ranks that share one copy under `fsdp`; fewer than there are makes several sharded copies.
+    None shares one copy among all."""
+    tensor: int | None = None
+    """Ranks that share every matrix product. None, as for the next two, leaves it to the plan."""
+    pipeline: int | None = None
+    """Stages of successive blocks, each on its own ranks."""
+    context: int | None = None
+    """Ranks that share one sequence."""
     recomputation: Literal["auto", "none", "blocks"] = "auto"
     """Whether activations are computed again in the backward pass to save memory."""
 

@@ -53,6 +53,10 @@ def workload_in(
         micro_batch_size=config.micro_batch_size,
         precision=precision,
         strategy=config.parallel.strategy,
+        shard=config.parallel.shard,
+        tensor=config.parallel.tensor,
+        pipeline=config.parallel.pipeline,
+        context=config.parallel.context,
         recomputation=config.parallel.recomputation,
         lora_rank=config.lora.rank,
         steps=config.steps,
@@ -67,7 +71,16 @@ def apply_plan(config: RunConfig, plan: Plan) -> RunConfig:
     On the fast path how many blocks are recomputed stays open: the engine sees the card's memory.
     """
     again = config.parallel.recomputation if plan.fast else plan.recomputation
-    parallel = msgspec.structs.replace(config.parallel, strategy=plan.strategy, recomputation=again)
+    degrees, several = plan.degrees, plan.devices > 1
+    parallel = msgspec.structs.replace(
+        config.parallel,
+        strategy=plan.strategy,
+        shard=degrees.shards if plan.strategy == "fsdp" else None,
+        tensor=degrees.tensor if several else None,
+        pipeline=degrees.stages if several else None,
+        context=degrees.context if several else None,
+        recomputation=again,
+    )
     return msgspec.structs.replace(
         config,
         micro_batch_size=plan.micro_batch_size,

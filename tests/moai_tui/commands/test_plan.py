@@ -44,7 +44,7 @@ def test_on_the_fast_path_the_tutorial_fits_one_card(capsys: pytest.CaptureFixtu
     small = next(line for line in lines if "Small.80GB" in line)
     # It fills what the card has: blocks are recomputed only as far as they must be.
     assert " tight " in small
-    assert "recomputation" in small
+    assert "of 40 blocks recomputed" in small
 
 
 def test_json_has_the_promised_fields(capsys: pytest.CaptureFixture[str]) -> None:

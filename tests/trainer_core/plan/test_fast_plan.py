@@ -8,9 +8,9 @@ import pytest
 
 from tests.trainer_core.plan.test_fast_path import SHAPES
 from trainer_core.plan.choose import make_verdict
+from trainer_core.plan.degrees import Degrees
 from trainer_core.plan.fast_plan import fast_plan
-from trainer_core.plan.memory import Layout
-from trainer_core.plan.types import Hardware, Workload
+from trainer_core.plan.types import Hardware, Layout, Workload
 
 H100 = Hardware(
     kind="nvidia",
@@ -35,11 +35,10 @@ def workload(size: str, rows: int, **changes: Any) -> Workload:
 
 def layout(rows: int, micro: int | None = None) -> Layout:
     return Layout(
-        devices=1,
-        strategy="single",
+        degrees=Degrees(),
         micro_batch_size=micro or rows,
         gradient_accumulation_steps=rows // (micro or rows),
-        recomputation="none",
+        recomputed_blocks=0,
     )
 
 

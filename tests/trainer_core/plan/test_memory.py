@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from trainer_core.plan.memory import Layout, lora_parameters, predict_memory, trained_parameters
-from trainer_core.plan.types import ModelShape, Workload
+from trainer_core.plan.memory import lora_parameters, predict_memory, trained_parameters
+from trainer_core.plan.types import Layout, ModelShape, Workload
 
 GIB = 2**30
 Workloads = Callable[..., Workload]

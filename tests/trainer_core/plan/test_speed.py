@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from trainer_core.plan.memory import Layout
 from trainer_core.plan.speed import attended_length, flops_per_token, predict_step_seconds
-from trainer_core.plan.types import Hardware, ModelShape, Workload
+from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
 
 Workloads = Callable[..., Workload]
 Layouts = Callable[..., Layout]

@@ -40,7 +40,11 @@ def test_the_plan_is_written_back(
     ready = apply_plan(config, plan)
     assert ready.micro_batch_size == plan.micro_batch_size
     assert ready.parallel == ParallelConfig(
-        strategy=plan.strategy, recomputation=plan.recomputation
+        strategy=plan.strategy,
+        tensor=1,
+        pipeline=1,
+        context=1,
+        recomputation=plan.recomputation,
     )
     assert ready.precision == "bf16"
 
