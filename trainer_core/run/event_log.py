@@ -19,14 +19,13 @@ from typing import Any, get_args
 
 import msgspec
 
+from trainer_core.run.event_rows import RowHead, ends_torn, is_sound, last_row, sealed
 from trainer_core.run.events import AnyEvent, Event, Notice
 
 QUEUED_ROWS = 10_000
 """Rows kept in memory while the disk is full: about 3 MB."""
 SYNC_SECONDS = 1.0
 """A power cut may take the rows of this long; a killed process takes none."""
-TAIL_BYTES = 256 * 1024
-"""How far back a new writer looks for the last whole row."""
 READ_BYTES = 4 * 2**20
 EVENT_FILES = ("supervisor.jsonl", "events.jsonl")
 MARK_BYTES = 512
@@ -34,14 +33,6 @@ MARK_BYTES = 512
 
 _encode = msgspec.json.Encoder().encode
 _types = {event.__struct_config__.tag for event in get_args(AnyEvent)}
-
-
-class RowHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What every row has, whatever its type."""
-
-    type: str
-    seq: int = 0
-    attempt: int = 1
 
 
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent, strict=False)
@@ -54,23 +45,6 @@ def encode_event(event: Event) -> bytes:
     for name in event.__struct_fields__:
         row[name] = _finite(getattr(event, name))
     return _encode(row)
-
-
-def last_row(path: Path) -> RowHead | None:
-    """Return the head of the last whole row of an event file; None where there is none."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
-            lines = file.read().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return None
-    for line in reversed(lines):
-        try:
-            return _head_decoder.decode(line)
-        except msgspec.DecodeError:
-            continue
-    return None
 
 
 class EventWriter:
@@ -87,7 +61,7 @@ class EventWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._closed = threading.Event()
         self._unsynced = threading.Event()
-        if _ends_torn(path):
+        if ends_torn(path):
             self._queue.append(b"\n")
         self._syncer = threading.Thread(target=self._sync_often, name="event sync", daemon=True)
         self._syncer.start()
@@ -131,7 +105,7 @@ class EventWriter:
         filled = msgspec.structs.replace(
             event, seq=self._seq, attempt=self.attempt, time=time.time(), mono=time.monotonic()
         )
-        self._queue.append(encode_event(filled) + b"\n")
+        self._queue.append(sealed(encode_event(filled)) + b"\n")
         while len(self._queue) > QUEUED_ROWS:
             del self._queue[1]  # the first may be half on disk: it must be completed
             self.dropped += 1
@@ -299,11 +273,15 @@ class _Stream:
         end = data.rfind(b"\n") + 1
         self.torn = data[end:]
         rows = data[:end]
+        lines = rows.split(b"\n")
         try:
-            self._take_in(_decoder.decode_lines(rows))
+            if all(map(is_sound, lines)):
+                self._take_in(_decoder.decode_lines(rows))
+                return
         except (msgspec.DecodeError, UnicodeDecodeError):
-            for line in filter(None, rows.split(b"\n")):
-                self._decode_row(line)
+            pass
+        for line in filter(None, lines):
+            self._decode_row(line)
 
     def _take_in(self, events: list[AnyEvent]) -> None:
         newest, expected, times = self.newest, self.expected_seq, self.times
@@ -320,6 +298,10 @@ class _Stream:
         self.newest, self.expected_seq = newest, expected
 
     def _decode_row(self, line: bytes) -> None:
+        if not is_sound(line):
+            self.bad_rows += 1
+            self.expected_seq += bool(self.expected_seq)  # its own number may be what changed
+            return
         try:
             event = _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -382,15 +364,6 @@ def _changed(path: Path, size: int) -> int | None:
     except OSError:
         return None
     return found.st_mtime_ns if found.st_size == size else None
-
-
-def _ends_torn(path: Path) -> bool:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return False
-        file.seek(size - 1)
-        return file.read(1) != b"\n"
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,8 @@ import time
 import msgspec
 
 from trainer_core.run.directory import RunDirectory
-from trainer_core.run.event_log import EventWriter, last_row
+from trainer_core.run.event_log import EventWriter
+from trainer_core.run.event_rows import last_row
 from trainer_core.run.events import AnyEvent, Event, Queued, Restarted, StateChanged
 from trainer_core.run.history import RunHistory
 from trainer_core.run.summarize import base_summary, with_numbers, write_cached

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer_core.run import event_log
-from trainer_core.run.event_log import EventReader, EventWriter, encode_event, last_row
+from trainer_core.run.event_log import EventReader, EventWriter, encode_event
+from trainer_core.run.event_rows import last_row
 from trainer_core.run.events import AnyEvent, Notice, Phase, RunEnded, StateChanged, Step
 
 
@@ -109,6 +110,19 @@ def test_bad_rows_are_skipped_once_unknown_types_silently_and_gaps_counted(tmp_p
     assert steps(reader.read_new()) == [1, 2]
     assert reader.read_new() == []
     assert (reader.bad_rows, reader.unknown_rows, reader.missing_rows) == (2, 1, 5)
+
+
+def test_a_bit_that_changed_in_a_number_is_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    writer = EventWriter(path, attempt=1)
+    for number in (1, 2, 3):
+        writer.write(step(number, 4.5))
+    writer.close()
+    rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(rows[0] + rows[1].replace(b"4.5", b"4.7") + rows[2])
+    reader = EventReader(tmp_path)
+    assert steps(reader.read_new()) == [1, 3]
+    assert (reader.bad_rows, reader.missing_rows) == (1, 0)
 
 
 def test_both_files_are_merged_by_time(tmp_path: Path) -> None:
