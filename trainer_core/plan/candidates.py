@@ -51,7 +51,8 @@ def all_degrees(
         for stages in _asked(workload.pipeline, divisors(devices // tensor)):
             rest = devices // tensor // stages
             for context in _asked(workload.context, divisors(rest)):
-                for shards in _shards(workload, rest // context):
+                in_node = max(1, per_node // (tensor * context))
+                for shards in _shards(workload, rest // context, in_node):
                     degrees = Degrees(
                         replicas=rest // context // shards,
                         shards=shards,
@@ -128,16 +129,24 @@ def _asked(wanted: int | None, able: tuple[int, ...]) -> tuple[int, ...]:
     return (wanted,) if wanted in able else ()
 
 
-def _shards(workload: Workload, data: int) -> tuple[int, ...]:
-    """Return over how many ranks a copy may be cut, of those that read rows."""
+def _shards(workload: Workload, data: int, in_node: int) -> tuple[int, ...]:
+    """Return over how many ranks a copy may be cut, of which `in_node` lie in one node."""
     if workload.method != "full" or workload.strategy in ("single", "ddp"):
         # Adapters mix number formats in one block, which FSDP does not take.
         return (1,) if workload.shard in (None, 1) else ()
     if workload.shard is not None:
         return (workload.shard,) if data % workload.shard == 0 else ()
     if workload.strategy == "fsdp":
-        return tuple(part for part in divisors(data) if part > 1)
-    return divisors(data)
+        return tuple(part for part in _worth_cutting(data, in_node) if part > 1)
+    return _worth_cutting(data, in_node)
+
+
+def _worth_cutting(data: int, in_node: int) -> tuple[int, ...]:
+    # Beyond a node a copy takes whole nodes.
+    nodes = data // in_node
+    several = tuple(nodes // part for part in (4, 2) if nodes % part == 0 and nodes > part)
+    cuts = {1, *divisors(min(data, in_node)), *(in_node * some for some in several), data}
+    return tuple(sorted(cut for cut in cuts if data % cut == 0))
 
 
 def _allowed(workload: Workload, degrees: Degrees, *, described: bool, per_node: int) -> bool:

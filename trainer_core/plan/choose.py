@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from trainer_core.accelerators.base import SIZE_NAMES, Size
 from trainer_core.machine_settings import SAYS_WHO
-from trainer_core.plan.candidates import candidates, why_none
-from trainer_core.plan.fast_plan import fast_plan
-from trainer_core.plan.memory import predict_memory
+from trainer_core.plan.candidates import why_none
 from trainer_core.plan.mend import cheapest_mend
-from trainer_core.plan.speed import predict_step_seconds
+from trainer_core.plan.search import plans_for
 from trainer_core.plan.types import (
     Hardware,
-    Layout,
     Plan,
     SizeVerdict,
     Verdict,
     VerdictWord,
     Workload,
 )
-from trainer_core.plan.words import gib, in_words, reason_for, runner_up_cost
+from trainer_core.plan.words import (
+    gib,
+    next_better,
+    planned_only,
+    reason_for,
+    runner_up_cost,
+)
 
 FITS_SHARE = 0.9
 """Above this share of usable memory a plan is called tight."""
@@ -53,21 +56,17 @@ def make_verdict(workload: Workload, hardware: Hardware, size_devices: int | Non
         )
     plans = judged[choice.devices][1]
     runner_up = _runner_up(choice, plans, hardware)
+    only = planned_only(choice, plans, hardware.memory_bytes)
+    notes += (only,) if only else ()
     return Verdict(
         sizes=tuple(verdicts.values()),
         choice=choice,
         reason=reason_for(choice, plans, workload, hardware),
         runner_up=runner_up,
         runner_up_cost=runner_up_cost(choice, runner_up),
+        next_better=next_better(choice, plans, hardware, worth=SAME_SPEED),
         notes=notes,
         memory_bytes=hardware.memory_bytes,
-    )
-
-
-def plans_for(workload: Workload, hardware: Hardware, devices: int) -> tuple[Plan, ...]:
-    """Work out every plan a number of devices has for a workload, fitting or not."""
-    return tuple(
-        _plan(workload, hardware, layout) for layout in candidates(workload, devices, hardware)
     )
 
 
@@ -90,28 +89,6 @@ def word_for(plan: Plan, memory_bytes: int) -> VerdictWord:
     if plan.memory.total <= FITS_SHARE * memory_bytes:
         return "fits"
     return "tight" if plan.memory.total <= memory_bytes else "no"
-
-
-def _plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
-    fast = fast_plan(workload, hardware, layout)
-    if fast is not None:
-        return fast
-    step_seconds = predict_step_seconds(workload, hardware, layout)
-    tokens = workload.global_batch_size * workload.sequence_length
-    seconds = None
-    if step_seconds is not None and workload.steps is not None:
-        seconds = step_seconds * workload.steps
-    return Plan(
-        degrees=layout.degrees,
-        micro_batch_size=layout.micro_batch_size,
-        gradient_accumulation_steps=layout.gradient_accumulation_steps,
-        recomputed_blocks=layout.recomputed_blocks,
-        layers=workload.shape.layers,
-        precision=workload.precision,
-        memory=predict_memory(workload, layout, on_cpu=hardware.kind == "cpu"),
-        tokens_per_second=tokens / step_seconds if step_seconds else None,
-        seconds=seconds,
-    )
 
 
 def _fastest(plans: list[Plan]) -> Plan:
@@ -183,11 +160,12 @@ def _runner_up(
     """Return the best plan of the same size that is another kind of plan."""
     if choice.plan is None or choice.verdict == "no":
         return None
-    kind = in_words(choice.plan)
+    kind = (choice.plan.degrees.kind, choice.plan.recomputation)
     others = tuple(
         plan
         for plan in plans
-        if in_words(plan) != kind and plan.memory.total <= hardware.memory_bytes
+        if (plan.degrees.kind, plan.recomputation) != kind
+        and plan.memory.total <= hardware.memory_bytes
     )
     best = best_plan(others, hardware.memory_bytes)
     if best is None:

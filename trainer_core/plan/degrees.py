@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from trainer_core.errors import ConfigError
@@ -166,6 +167,7 @@ def shape_problem(degrees: Degrees, shape: ModelShape, sequence_length: int) -> 
     return None
 
 
+@cache
 def divisors(number: int) -> tuple[int, ...]:
     """Return every divisor, smallest first."""
     return tuple(part for part in range(1, number + 1) if number % part == 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from trainer_core.plan.memory import lora_parameters, trained_parameters
+import math
+
+from trainer_core.plan.links import Groups, groups_of
+from trainer_core.plan.memory import lora_parameters, trained_parameters, weights_of
 from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
 
 RECOMPUTED_SHARE = 1 / 3
@@ -11,8 +14,10 @@ RECOMPUTED_SHARE = 1 / 3
 _CARD_EFFICIENCY = 0.55
 _CARD_WIDTH = 1500
 _CARD_TOKENS = 1500
+_FITTED_FLOPS = 989e12
 # Share of a card's peak that plain torch reaches: 0.55 of it, less for narrow models and few
-# tokens. Fitted to 111M (204,518 tokens/s) and 1.3B (27,560 autocast, 39,031 bf16) on one H100.
+# tokens; a slower card is filled by fewer tokens.
+# Fitted to 111M (204,518 tokens/s) and 1.3B (27,560 autocast, 39,031 bf16) on one H100.
 
 _CPU_EFFICIENCY = 0.67
 """Share of a core's matrix rate that a whole step reaches: 54 of 80.5 GFLOP/s at 111M, and 0.28 s
@@ -66,60 +71,110 @@ def predict_step_seconds(workload: Workload, hardware: Hardware, layout: Layout)
     """Predict the wall time of one optimizer step; None where the device's rate is not known."""
     if hardware.matmul_flops is None:
         return None
-    on_cpu = hardware.kind == "cpu"
-    tokens = workload.global_batch_size * workload.sequence_length
-    operations = tokens * flops_per_token(
-        workload.shape,
-        workload.method,
-        attended_length(workload),
-        lora_rank=workload.lora_rank,
-    )
-    if layout.recomputation == "blocks":
-        operations *= 1 + RECOMPUTED_SHARE
-    rate = layout.devices * hardware.matmul_flops * _efficiency(workload, layout, on_cpu)
-    compute = operations / rate
-    micro_batches = layout.gradient_accumulation_steps
-    device = "cpu" if on_cpu else "card"
-    launch = _LAUNCH_SECONDS[device] + (
-        _GATHER_SECONDS[device] if layout.strategy == "fsdp" else 0.0
-    )
-    compute += micro_batches * workload.shape.layers * launch
-    traffic = _traffic_seconds(workload, hardware, layout)
-    exposed = max(0.1 * traffic, traffic - _OVERLAP * compute)
-    return compute + exposed + _optimizer_seconds(workload, hardware, layout)
+    degrees, passes = layout.degrees, layout.gradient_accumulation_steps
+    groups = groups_of(hardware, degrees)
+    compute = _pass_seconds(workload, hardware, layout)
+    waits = _waits_of_a_pass(workload, layout, groups)
+    hidden = _fsdp_seconds(workload, layout, groups)
+    # With stages the last micro-batch leaves when it has passed them all.
+    rounds = passes + degrees.stages - 1
+    exposed = max(0.1 * hidden, hidden - _OVERLAP * compute)
+    training = rounds * (compute + waits) + passes * exposed
+    once = _once_seconds(workload, layout, groups)
+    last = compute * (1 if degrees.stages == 1 else 0)
+    training += max(0.1 * once, once - _OVERLAP * last)
+    return training + _optimizer_seconds(workload, hardware, layout)
 
 
-def _efficiency(workload: Workload, layout: Layout, on_cpu: bool) -> float:
-    if on_cpu:
-        return _CPU_EFFICIENCY
-    width = workload.shape.width
+def _pass_seconds(workload: Workload, hardware: Hardware, layout: Layout) -> float:
+    """Return the time one stage computes on one micro-batch, forward and backward."""
+    shape, degrees = workload.shape, layout.degrees
     tokens = layout.micro_batch_size * workload.sequence_length
-    return _CARD_EFFICIENCY * width / (width + _CARD_WIDTH) * tokens / (tokens + _CARD_TOKENS)
+    operations = tokens * flops_per_token(
+        shape, workload.method, attended_length(workload), lora_rank=workload.lora_rank
+    )
+    operations *= 1 + RECOMPUTED_SHARE * min(1.0, layout.recomputed_blocks / shape.layers)
+    head = 6.0 * shape.vocabulary * shape.width * tokens
+    blocks = math.ceil(shape.layers / degrees.stages)
+    # Ranks that share products make the whole head each, and the last stage, which has it alone,
+    # is the one all wait for.
+    operations = (operations - head) * blocks / shape.layers / degrees.tensor + head
+    rate = (hardware.matmul_flops or 1.0) * _efficiency(workload, hardware, layout)
+    device = "cpu" if hardware.kind == "cpu" else "card"
+    launch = _LAUNCH_SECONDS[device]
+    if degrees.strategy == "fsdp":
+        launch += _GATHER_SECONDS[device]
+    return operations / degrees.context / rate + blocks * launch
+
+
+def _efficiency(workload: Workload, hardware: Hardware, layout: Layout) -> float:
+    if hardware.kind == "cpu":
+        return _CPU_EFFICIENCY
+    # A slice of a product is narrower in one of its two directions.
+    width = workload.shape.width / layout.degrees.tensor**0.5
+    tokens = layout.micro_batch_size * workload.sequence_length / layout.degrees.context
+    few = _CARD_TOKENS * min(1.0, (hardware.matmul_flops or _FITTED_FLOPS) / _FITTED_FLOPS)
+    return _CARD_EFFICIENCY * width / (width + _CARD_WIDTH) * tokens / (tokens + few)
 
 
 def _optimizer_seconds(workload: Workload, hardware: Hardware, layout: Layout) -> float:
     if hardware.memory_bandwidth is None:
         return 0.0
-    shards = layout.devices if layout.strategy == "fsdp" else 1
-    moved = _OPTIMIZER_BYTES * trained_parameters(workload) / shards
+    degrees = layout.degrees
+    copies = degrees.shards * (degrees.context if degrees.shards > 1 else 1)
+    cut = copies * degrees.tensor * degrees.stages
+    moved = _OPTIMIZER_BYTES * trained_parameters(workload) / cut
     # Ranks on one CPU share its memory.
-    sharing = layout.devices if hardware.kind == "cpu" and shards == 1 else 1
+    sharing = layout.devices / cut if hardware.kind == "cpu" else 1
     return moved * sharing / hardware.memory_bandwidth
 
 
-def _traffic_seconds(workload: Workload, hardware: Hardware, layout: Layout) -> float:
-    if layout.strategy == "single" or hardware.link_bandwidth is None:
+def _waits_of_a_pass(workload: Workload, layout: Layout, groups: Groups) -> float:
+    """Return what a micro-batch waits for on its way through one stage, hidden by nothing."""
+    shape, degrees = workload.shape, layout.degrees
+    compute = 2 if workload.precision == "bf16" else 4
+    tokens = layout.micro_batch_size * workload.sequence_length / degrees.context
+    blocks = shape.layers / degrees.stages
+    again = min(1.0, layout.recomputed_blocks / shape.layers)
+    seconds = 0.0
+    if degrees.tensor > 1:
+        sums = (4 + 2 * again) * blocks
+        seconds += sums * groups.tensor.sum_seconds(tokens * shape.width * compute)
+    if degrees.context > 1:
+        whole = 2 * tokens * degrees.context * shape.key_value_width * compute
+        seconds += (3 + again) * blocks * groups.context.gather_seconds(whole)
+    if degrees.stages > 1:
+        seconds += 2 * groups.stages.send_seconds(tokens * shape.width * compute)
+    return seconds
+
+
+def _fsdp_seconds(workload: Workload, layout: Layout, groups: Groups) -> float:
+    """Return the traffic of one micro-batch that goes on beside computing: gathers and sums."""
+    degrees = layout.degrees
+    if degrees.strategy != "fsdp":
         return 0.0
-    share = (layout.devices - 1) / layout.devices
-    trained = trained_parameters(workload)
-    if layout.strategy == "ddp":
-        moved = 2 * share * 4.0 * trained
-    else:
-        gathered = 2 * workload.shape.parameters * (2 if workload.precision == "bf16" else 4)
-        moved = share * (gathered + 4.0 * trained) * layout.gradient_accumulation_steps
-    per_node = hardware.devices_per_node
-    across = per_node is not None and layout.devices > per_node
-    bandwidth = hardware.link_bandwidth
-    if across and hardware.node_link_bandwidth is not None:
-        bandwidth = min(bandwidth, hardware.node_link_bandwidth)
-    return moved / bandwidth
+    compute = 2 if workload.precision == "bf16" else 4
+    held = _held(workload.shape, layout)
+    seconds = 2 * groups.shards.gather_seconds(held * compute)
+    seconds += groups.shards.gather_seconds(4.0 * held)
+    if degrees.replicas > 1:
+        cut = degrees.shards * degrees.context
+        seconds += groups.replicas.sum_seconds(4.0 * held / cut)
+    return seconds
+
+
+def _once_seconds(workload: Workload, layout: Layout, groups: Groups) -> float:
+    """Return the traffic of one step: sums of gradients over whole copies."""
+    degrees = layout.degrees
+    if degrees.strategy == "fsdp" or degrees.replicas * degrees.context == 1:
+        return 0.0
+    share = _held(workload.shape, layout) / workload.shape.parameters
+    return groups.copies.sum_seconds(4.0 * trained_parameters(workload) * share)
+
+
+def _held(shape: ModelShape, layout: Layout) -> float:
+    """Return the weights of one copy's rank, of the stage that holds most."""
+    stages = layout.degrees.stages
+    block, embedding, head = weights_of(shape, layout.degrees)
+    tables = embedding + head if stages == 1 else max(embedding, head)
+    return math.ceil(shape.layers / stages) * block + tables

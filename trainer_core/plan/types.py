@@ -207,6 +207,8 @@ class Verdict:
     reason: str
     runner_up: SizeVerdict | None = None
     runner_up_cost: str = ""
+    next_better: str = ""
+    """What the fastest plan that does not fit would need."""
     notes: tuple[str, ...] = field(default=())
     memory_bytes: int | None = None
     """Usable on one device: what peaks are held against."""

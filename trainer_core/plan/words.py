@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainer_core.plan.degrees import EXECUTED
 from trainer_core.plan.types import Hardware, Plan, SizeVerdict, Workload
 
 _GIB = 2**30
@@ -48,23 +49,72 @@ def runner_up_cost(choice: SizeVerdict, runner_up: SizeVerdict | None) -> str:
     return f"{in_words(other)}: {', '.join(parts)}"
 
 
+def next_better(
+    choice: SizeVerdict, plans: tuple[Plan, ...], hardware: Hardware, *, worth: float
+) -> str:
+    """Say what the fastest plan that does not fit would need; empty where the chosen is as fast.
+
+    Args:
+        choice: The size with its plan.
+        plans: All plans of that size, fitting or not.
+        hardware: Its memory is what there is.
+        worth: Share by which a plan must be faster to be worth a word.
+    """
+    chosen = choice.plan
+    if chosen is None or not chosen.tokens_per_second or choice.verdict == "no":
+        return ""
+    too_large = [plan for plan in plans if plan.memory.total > hardware.memory_bytes]
+    better = max(too_large, key=lambda plan: plan.tokens_per_second or 0.0, default=None)
+    if better is None or not better.tokens_per_second:
+        return ""
+    gain = better.tokens_per_second / chosen.tokens_per_second - 1
+    if gain < worth:
+        return ""
+    missing = better.memory.total - hardware.memory_bytes
+    return (
+        f"{in_words(better)} at {better.micro_batch_size} at a time would be {gain:.0%} faster; it "
+        f"needs {gib(better.memory.total)} on each device, {gib(missing)} more than there is"
+    )
+
+
+def planned_only(choice: SizeVerdict, plans: tuple[Plan, ...], memory_bytes: int) -> str:
+    """Say what the engine runs where the chosen kind of plan is none of it; empty where it is."""
+    plan = choice.plan
+    if plan is None or choice.verdict == "no" or plan.degrees.kind in EXECUTED:
+        return ""
+    able = [
+        other
+        for other in plans
+        if other.degrees.kind in EXECUTED and other.memory.total <= memory_bytes
+    ]
+    best = max(able, key=lambda other: other.tokens_per_second or 0.0, default=None)
+    words = f"{plan.degrees.words} is planned, not yet run by this version"
+    if best is None:
+        return f"{words}; nothing it runs fits this size"
+    speed = f" at {best.tokens_per_second:,.0f} tokens/s" if best.tokens_per_second else ""
+    return f"{words}; the best it runs here is {best.line}{speed}"
+
+
 def _strategy_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) -> str:
     use = f"{gib(plan.memory.total)} of {gib(hardware.memory_bytes)}"
-    if plan.strategy == "single":
+    kind = plan.degrees.kind
+    if kind == "single":
         return f"one device holds the whole run ({use})"
-    if plan.strategy == "ddp":
+    if kind == "ddp":
         return f"every device holds the whole model ({use}), so only gradients travel"
-    whole = [other.memory.total for other in plans if other.strategy == "ddp"]
-    if whole and min(whole) > hardware.memory_bytes:
-        return (
-            f"sharded over {plan.devices} devices ({use} on each): "
-            f"whole copies would need {gib(min(whole))}"
-        )
-    rates = [other.tokens_per_second or 0.0 for other in plans if other.strategy == "ddp"]
-    gain = (
-        "faster than" if (plan.tokens_per_second or 0.0) > max(rates, default=0.0) else "as fast as"
-    )
-    return f"sharded over {plan.devices} devices ({use} on each), {gain} whole copies"
+    what = f"sharded over {plan.devices} devices" if kind == "fsdp" else plan.degrees.words
+    simpler = ("ddp", "whole copies") if kind == "fsdp" else ("fsdp", "sharding alone")
+    others = [other for other in plans if other.degrees.kind == simpler[0]]
+    needs = min((other.memory.total for other in others), default=0)
+    if needs > hardware.memory_bytes:
+        return f"{what} ({use} on each): {simpler[1]} would need {gib(needs)}"
+    able = [other for other in others if other.memory.total <= hardware.memory_bytes]
+    rate = max((other.tokens_per_second or 0.0 for other in able), default=0.0)
+    own = plan.tokens_per_second or 0.0
+    if not able:
+        return f"{what} ({use} on each)"
+    gain = f"{own / rate - 1:.0%} faster than" if own > 1.005 * rate > 0 else "as fast as"
+    return f"{what} ({use} on each), {gain} {simpler[1]}"
 
 
 def _recomputation_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) -> str:

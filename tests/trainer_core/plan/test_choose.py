@@ -12,10 +12,10 @@ from trainer_core.plan.choose import (
     FITS_SHARE,
     best_plan,
     make_verdict,
-    plans_for,
     word_for,
 )
 from trainer_core.plan.machines import load_machine
+from trainer_core.plan.search import plans_for
 from trainer_core.plan.types import Hardware, Workload
 
 GIB = 2**30
@@ -164,7 +164,8 @@ def test_the_largest_machine_is_judged_by_few_plans(make_workload: Workloads) ->
     machine = load_machine("192xmi250")
     assert make_verdict(workload, machine, None).choice is not None
     worked_out = sum(len(plans_for(workload, machine, devices)) for devices in SIZE_NAMES)
-    assert worked_out < 1000
+    # 70 microseconds each.
+    assert worked_out < 10_000
 
 
 def test_a_size_that_the_machines_settings_forbid_is_not_offered(

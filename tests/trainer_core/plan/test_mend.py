@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from trainer_core.plan.choose import best_plan, plans_for
+from trainer_core.plan.choose import best_plan
 from trainer_core.plan.mend import cheapest_mend
+from trainer_core.plan.search import plans_for
 from trainer_core.plan.types import Hardware, Workload
 
 Workloads = Callable[..., Workload]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from trainer_core.plan.choose import make_verdict
+from trainer_core.plan.machines import load_machine
 from trainer_core.plan.types import Hardware, Workload
 from trainer_core.plan.words import gib, in_words, runner_up_cost
 
@@ -69,3 +70,21 @@ def test_the_runner_up_is_told_by_what_it_costs(make_workload: Workloads, h100s:
     assert verdict.runner_up_cost.endswith("less on each device")
     assert verdict.choice is not None
     assert runner_up_cost(verdict.choice, None) == ""
+
+
+def test_the_next_better_plan_says_what_it_lacks(make_workload: Workloads, h100s: Machines) -> None:
+    machine = replace(h100s(1), memory_bytes=40 << 30)
+    verdict = make_verdict(make_workload("cerebras-gpt-1.3b"), machine, 1)
+    assert " faster; it needs " in verdict.next_better
+    assert verdict.next_better.endswith(" more than there is")
+    assert make_verdict(make_workload(), h100s(1), 1).next_better == ""
+
+
+def test_a_plan_that_is_not_run_yet_says_what_is(
+    make_workload: Workloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer_core.plan.words.EXECUTED", frozenset({"single", "ddp", "fsdp"}))
+    workload = make_workload("cerebras-gpt-13b", global_batch_size=32)
+    verdict = make_verdict(workload, load_machine("16xmi250"), 32)
+    note = verdict.notes[-1]
+    assert "is planned, not yet run by this version; the best it runs here is sharded" in note

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from trainer_core.plan.choose import plans_for
+from trainer_core.plan.search import plans_for
 from trainer_core.plan.types import Hardware, ModelShape
 from trainer_core.run.config import LoraConfig, ParallelConfig, RunConfig
 from trainer_core.run.data_report import DataReport
