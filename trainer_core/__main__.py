@@ -133,7 +133,12 @@ def _rank(argv: list[str]) -> int:
         return 0
     from trainer_core.engine.rank import main as rank_main
 
-    return rank_main(options.folder)
+    code = rank_main(options.folder)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # After a failure threads of torch's transports may still wait for a peer; taking the process
+    # apart around them aborts it, and the cause would be told as a crash in native code.
+    os._exit(code)
 
 
 def _data(argv: list[str]) -> int:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from moai_tui.commands.output import write_json, write_line, write_table
-from moai_tui.formatting import UNKNOWN, age_text, loss_text, whole_text
+from moai_tui.formatting import UNKNOWN, age_text, bytes_text, loss_text, whole_text
 from trainer_core.foreign_text import show_line
+from trainer_core.run.cleaning import size_of
 from trainer_core.run.summarize import list_runs
 from trainer_core.run.summary import RunSummary
 
-HEADER = ("RUN", "NAME", "STATE", "STEP", "LOSS", "EVAL", "TOKENS/S", "AGE", "MODEL", "DATASET")
-ALIGN = "lllrrrrrll"
+HEADER = (
+    *("RUN", "NAME", "STATE", "STEP", "LOSS", "EVAL", "TOKENS/S", "AGE", "DISK"),
+    *("MODEL", "DATASET"),
+)
+ALIGN = "lllrrrrrrll"
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +34,7 @@ def runs(
     """List the runs on this machine."""
     found = list_runs()
     if json:
-        write_json(found)
+        write_json([with_disk(run, size_of(Path(run.path))) for run in found])
         return
     if not found:
         write_line("No runs yet. Start one: moai-tui train, or press n in moai-tui.")
@@ -44,6 +50,11 @@ def state_text(run: RunSummary) -> str:
     return run.state
 
 
+def with_disk(run: RunSummary, disk_bytes: int) -> dict[str, Any]:
+    """Return a summary as JSON shows it, with the bytes its folder takes on the disk."""
+    return {**msgspec.to_builtins(run), "disk_bytes": disk_bytes}
+
+
 def _row(run: RunSummary, now: float) -> tuple[str, ...]:
     step = UNKNOWN if run.step is None else str(run.step)
     rate = run.tokens_per_second
@@ -56,6 +67,7 @@ def _row(run: RunSummary, now: float) -> tuple[str, ...]:
         loss_text(run.eval_loss),
         UNKNOWN if rate is None else whole_text(round(rate)),
         age_text(now - run.created),
+        bytes_text(size_of(Path(run.path))),
         show_line(run.model, 32),
         show_line(run.dataset, 40),
     )

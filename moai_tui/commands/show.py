@@ -8,7 +8,7 @@ import typer
 
 from moai_tui.commands.output import write_json, write_pairs
 from moai_tui.commands.run_lines import change_text, run_label
-from moai_tui.commands.runs import state_text
+from moai_tui.commands.runs import state_text, with_disk
 from moai_tui.formatting import (
     bytes_text,
     clock_text,
@@ -19,6 +19,7 @@ from moai_tui.formatting import (
     rate_text,
 )
 from trainer_core.foreign_text import show_line
+from trainer_core.run.cleaning import size_of
 from trainer_core.run.directory import find_run
 from trainer_core.run.summarize import summarize
 from trainer_core.run.summary import RunSummary
@@ -36,11 +37,13 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show a run's state and numbers."""
-    summary = summarize(find_run(run))
+    directory = find_run(run)
+    summary = summarize(directory)
+    disk_bytes = size_of(directory.path)
     if json:
-        write_json(summary)
+        write_json(with_disk(summary, disk_bytes))
         return
-    write_pairs(_pairs(summary))
+    write_pairs([*_pairs(summary), ("Disk", bytes_text(disk_bytes))])
 
 
 def _pairs(run: RunSummary) -> list[tuple[str, str]]:

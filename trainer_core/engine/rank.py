@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_core.errors import ConfigErrors, UserError
+from trainer_core.run.cause import exception_in
 from trainer_core.run.config import RunConfig
 from trainer_core.run.events import TrainingEnded
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from trainer_core.engine.reporting import Reporter
 
 FINISHED, FAILED, BAD_INPUT = 0, 1, 2
+MESSAGE_LINES = 5
+"""Of an exception that nobody foresaw; the whole of it stands in the rank's log."""
 
 
 def main(run_folder: Path) -> int:
@@ -129,8 +132,9 @@ def read_config(run_folder: Path) -> RunConfig:
 
 
 def _ended(step: int, error: Exception, *, code: int) -> TrainingEnded:
-    sentence = str(error) if code == BAD_INPUT else f"{type(error).__name__}: {error}"
+    sentence = str(error)
     fix = getattr(error, "fix", None)
-    if code == FAILED and fix:
-        sentence = str(error)
+    if code == FAILED and not fix:
+        text = "".join(traceback.format_exception(error))
+        sentence = exception_in(text, MESSAGE_LINES) or f"{type(error).__name__}: {error}"
     return TrainingEnded(step=step, reason="failed", error=sentence, fix=fix, exit_code=code)

@@ -37,12 +37,13 @@ class Rows:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return int(math.prod(self.shape[1:])) * self.own.element_size()
+        columns: int = math.prod(self.shape[1:])
+        return columns * int(self.own.element_size())
 
     def bytes_of(self, rank: int, ranks: int) -> int:
         """Return the bytes a rank holds of the tensor."""
         rows = rows_of(rank, ranks, self.shape[0])
-        return (rows.stop - rows.start) * self.row_bytes
+        return int(rows.stop - rows.start) * self.row_bytes
 
 
 class RowExchange:
@@ -58,6 +59,13 @@ class RowExchange:
         for bucket in _buckets(rows):
             tensors |= self._bucket(bucket)
         return tensors
+
+    def close(self) -> None:
+        """Dissolve the group while the process is whole; every rank calls it, after its last save.
+
+        Left to the end of the process its threads abort it: a run that finished would be dead.
+        """
+        dist.destroy_process_group(self._group)
 
     def _bucket(self, bucket: Sequence[Rows]) -> dict[str, Tensor]:
         ranks = range(self._world.size)

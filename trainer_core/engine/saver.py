@@ -176,6 +176,12 @@ class Saver:
             time.sleep(POLL_SECONDS)
         return None
 
+    def close(self) -> None:
+        """Leave nothing that the end of the process would trip over; none is in flight."""
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
+
     def _problem(self, job: _Job, worst: int) -> SaveProblem:
         if self._world.leads:
             shutil.rmtree(job.aside, ignore_errors=True)

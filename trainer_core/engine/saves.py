@@ -100,7 +100,9 @@ class Saves:
         return self.look(math.inf)
 
     def close(self) -> None:
-        """Leave nothing on the disk that only a running run needs."""
+        """Leave nothing behind that only a running run needs."""
+        if self._saver is not None:
+            self._saver.close()
         self._give_reserve_back()
 
     def hold(self, problem: SaveProblem, ask: Callable[[], Wish]) -> Ending | None:

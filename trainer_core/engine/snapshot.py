@@ -95,8 +95,7 @@ def take_snapshot(
     kept = live if waits else _out_of_the_way(live, gathered, copies)
     rows = [
         Rows(name=name, shape=wanted[name].shape, owner=owners[name], own=kept.pop(name))
-        for name in wanted
-        if name in split
+        for name in sorted(split)
     ]
     return Snapshot(
         step=step,

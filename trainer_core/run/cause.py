@@ -10,6 +10,9 @@ VMSTAT = Path("/proc/vmstat")
 MESSAGE_LIMIT = 500
 """Characters of an exception's message: a sentence, not a listing."""
 
+CODE_LIMIT = 120
+"""Characters of the line of code that raised it."""
+
 _MEANINGS = {
     signal.SIGSEGV: "crashed in native code (segmentation fault)",
     signal.SIGBUS: "crashed on a bus error; a full /dev/shm or disk is the usual cause",
@@ -21,6 +24,7 @@ _MEANINGS = {
     signal.SIGXCPU: "used up the processor time it was allowed",
 }
 _TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^  File "(?P<path>.*)", line (?P<line>\d+), in (?P<function>.+)$')
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(: .*)?$")
 _DEVICE_MEMORY = re.compile(
     r"(CUDA|HIP|device).{0,20}out of memory|OutOfMemoryError", re.IGNORECASE
@@ -68,8 +72,13 @@ def cause_of_death(
     return f"rank {rank} {_meaning(-exit_code)}"
 
 
-def exception_in(log_tail: str) -> str | None:
-    """Return the last exception of a log with its message, memory errors in plain words."""
+def exception_in(log_tail: str, message_lines: int = 1) -> str | None:
+    """Return the last exception of a log: its message, and the last line that was run.
+
+    Args:
+        log_tail: The end of a log; memory errors in it are told in plain words.
+        message_lines: Lines of the message at most; in a log what follows it may be anything.
+    """
     _, found, after = log_tail.rpartition(_TRACEBACK)
     if not found:
         return None
@@ -77,12 +86,23 @@ def exception_in(log_tail: str) -> str | None:
     start = next((n for n, line in enumerate(lines) if n and _EXCEPTION.match(line)), None)
     if start is None:
         return None
-    message = lines[start].strip()[:MESSAGE_LIMIT]
+    told = " ".join(line.strip() for line in lines[start : start + message_lines])
+    message = told.strip()[:MESSAGE_LIMIT]
     if _DEVICE_MEMORY.search(message):
         return f"device memory ran out ({message})"
     if _HOST_MEMORY.search(message):
         return f"host memory ran out ({message})"
-    return message
+    return f"{message}{_place(lines[:start])}"
+
+
+def _place(frames: list[str]) -> str:
+    """Return the last frame of a traceback in brackets, with its line of code where it is told."""
+    last = next((n for n in reversed(range(len(frames))) if _FRAME.match(frames[n])), None)
+    if last is None or (frame := _FRAME.match(frames[last])) is None:
+        return ""
+    code = "".join(f": {line.strip()[:CODE_LIMIT]}" for line in frames[last + 1 : last + 2])
+    path = "/".join(Path(frame["path"]).parts[-2:])
+    return f" ({path}, line {frame['line']}, in {frame['function']}{code})"
 
 
 def is_echo(cause: str) -> bool:

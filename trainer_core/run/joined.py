@@ -158,7 +158,13 @@ def run_member(directory: RunDirectory, member: Membership, python: str | None) 
         wait.give_up()
     wakeup, wakeup_end = os.pipe()
     attempt = int(os.environ.get("MOAI_TUI_ATTEMPT", "1"))
-    group = RankGroup(directory=directory, attempt=attempt, first_rank=member.rank, shared=True)
+    group = RankGroup(
+        directory=directory,
+        attempt=attempt,
+        config=directory.config(),
+        first_rank=member.rank,
+        shared=True,
+    )
     group.start(held.environments(), python, wakeup)
     sent = False
     while group.alive:

@@ -6,6 +6,9 @@ Everything that can be wrong is found before a run folder exists; after a refusa
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -42,6 +45,7 @@ from trainer_core.run.directory import (
 from trainer_core.run.disk_plan import require_room
 from trainer_core.run.draft import DraftVerdict, verdict_for
 from trainer_core.run.elsewhere import require_silence
+from trainer_core.run.identity import RunLock, own_identity
 from trainer_core.run.joined import JOINED_VARIABLE
 from trainer_core.run.process import liveness, start_run
 from trainer_core.run.usable_worker import require_usable
@@ -142,13 +146,26 @@ def resume(directory: RunDirectory, size: str | None = None) -> None:
         again = _planned(config, None)
         meta = read_meta(directory)
         choices = _newer(meta.choices, again.choices)
-        write_config(directory, again.config)
-        write_meta(directory, msgspec.structs.replace(meta, choices=choices))
+        with _nobody_else(directory):
+            write_config(directory, again.config)
+            write_meta(directory, msgspec.structs.replace(meta, choices=choices))
     elif os.environ.get(JOINED_VARIABLE):
         require_usable(read_devices().permitted, worker_python(directory.config()))
     else:
         _require_usable(directory.config(), read_devices())
     start_run(directory, other_devices=size is not None)
+
+
+@contextmanager
+def _nobody_else(directory: RunDirectory) -> Iterator[None]:
+    """Hold a run's lock: whoever resumes it at the same moment waits or finds it running."""
+    lock = RunLock(directory.lock_path)
+    if not lock.acquire(own_identity(time.time())):
+        raise UserError(f"run {directory.id} is running; there is nothing to resume")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _with_worker(config: RunConfig) -> RunConfig:

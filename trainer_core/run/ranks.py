@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trainer_core.run.cause import cause_of_death, host_oom_kill_count, oom_kill_count
+from trainer_core.run.config import RunConfig
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.heartbeat import forget_beats
 from trainer_core.run.identity import (
@@ -19,6 +20,7 @@ from trainer_core.run.identity import (
     signal_run_process,
 )
 from trainer_core.run.process import core_command, core_environment
+from trainer_core.run.rank_environment import without_secrets
 from trainer_core.run.rank_log import RankLog, read_tail
 from trainer_core.run.time_limit import ENDS_VARIABLE
 
@@ -27,12 +29,6 @@ TERM_SECONDS = 30.0
 KILL_SECONDS = 30.0
 """After KILL a process that does not go is stuck in the kernel; waiting for ever helps nobody."""
 READ_BYTES = 256 * 1024
-
-_FOREIGN_VARIABLES = (
-    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK"),
-    *("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE"),
-)
-"""Left by another launcher around us; our ranks get their own."""
 
 
 @dataclass(slots=True)
@@ -54,6 +50,7 @@ class RankGroup:
 
     directory: RunDirectory
     attempt: int
+    config: RunConfig
     first_rank: int = 0
     """Number of this host's first rank; above 0 where another launcher started us."""
     shared: bool = False
@@ -178,9 +175,7 @@ class RankGroup:
     def _start_one(
         self, number: int, world_size: int, environment: Mapping[str, str], python: str | None
     ) -> None:
-        own = {
-            key: text for key, text in core_environment().items() if key not in _FOREIGN_VARIABLES
-        }
+        own = without_secrets(core_environment(), self.config)
         own |= {
             "RANK": str(number),
             "LOCAL_RANK": str(number),

@@ -48,8 +48,10 @@ from trainer_core.run.time_limit import Deadline, deadline
 TICK_SECONDS = 0.2
 QUEUE_SECONDS = 2.0
 """Between two looks for idle devices."""
-SILENT_STOP_SECONDS = 5.0
+SILENT_STOP_SECONDS = 2.0
 """A run that was asked to stop before its first step has nothing to save; it gets this long."""
+SILENT_GRACE_SECONDS = 1.0
+"""And this long between TERM and KILL."""
 PEER_GRACE_SECONDS = 5.0
 """Ranks that wait for a dead peer do not listen to TERM; nothing of theirs is worth saving."""
 AT_ONCE_SECONDS = 1.0
@@ -270,6 +272,7 @@ class Supervisor:
         group = RankGroup(
             directory=self.directory,
             attempt=self._ledger.attempt,
+            config=self._config,
             shared=self._member is not None,
             ends_at=self._deadline.at if self._deadline else None,
         )
@@ -331,7 +334,7 @@ class Supervisor:
         if self._desk.at_once:
             group.terminate(AT_ONCE_SECONDS)
         elif not self._ledger.has_stepped and self._desk.silent_seconds() > SILENT_STOP_SECONDS:
-            group.terminate(PEER_GRACE_SECONDS)
+            group.terminate(SILENT_GRACE_SECONDS)
 
     def _look_for_deaths(self, group: RankGroup) -> None:
         for rank in group.dead():
@@ -352,7 +355,7 @@ class Supervisor:
         """End a run that is late for its deadline; one that trains sees to it by itself."""
         if self._deadline is None or self._desk.ending:
             return
-        early = 0.0 if self._ledger.has_stepped else SILENT_STOP_SECONDS + PEER_GRACE_SECONDS
+        early = 0.0 if self._ledger.has_stepped else SILENT_STOP_SECONDS + SILENT_GRACE_SECONDS
         if time.monotonic() >= self._deadline.at - early:
             self._desk.ask("stop", f"{self._deadline.words} was reached")
 

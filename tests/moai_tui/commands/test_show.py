@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from trainer_core.run.cleaning import size_of
 from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
 
 NewRun = Callable[..., RunDirectory]
@@ -19,7 +20,9 @@ def test_a_run_in_numbers(moai: Any, new_run: NewRun) -> None:
     assert pairs["Dataset"].strip() == "rows␛[31m.jsonl"
     assert "MFU" not in pairs
     assert moai("show", run.id, "--json") == 0
-    assert json.loads(moai.out)["exit_reason"] == "KeyError: \x1b]0;x\x07"
+    told = json.loads(moai.out)
+    assert told["exit_reason"] == "KeyError: \x1b]0;x\x07"
+    assert told["disk_bytes"] == size_of(run.path) > 0
     assert "\x1b" not in moai.out
 
 

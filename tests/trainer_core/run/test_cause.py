@@ -63,8 +63,13 @@ def test_the_word_of_a_lost_peer_is_told_apart(text: str, echo: bool) -> None:
     assert cause.is_echo(text) is echo
 
 
-def test_an_exception_is_its_own_last_line() -> None:
-    assert cause_of_death(0, 1, LOG) == "RuntimeError: loss is not finite at step 3"
+def test_an_exception_is_told_with_its_last_lines() -> None:
+    assert cause_of_death(0, 1, LOG) == (
+        "RuntimeError: loss is not finite at step 3 "
+        '(b.py, line 2, in main: raise RuntimeError("loss is not finite at step 3"))'
+    )
+    bare = "Traceback (most recent call last):\nKeyError: 3\nlook\nhere\n"
+    assert exception_in(bare, message_lines=2) == "KeyError: 3 look"
 
 
 def test_the_last_of_chained_exceptions_counts() -> None:

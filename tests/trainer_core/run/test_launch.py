@@ -21,7 +21,7 @@ from trainer_core.run.directory import (
     run_directories,
     write_exit,
 )
-from trainer_core.run.identity import lock_holder, lock_is_held
+from trainer_core.run.identity import RunLock, lock_holder, lock_is_held, own_identity
 from trainer_core.run.launch import launch, prepared, resume, with_absolute_paths
 from trainer_core.run.process import supervisor_alive
 
@@ -244,6 +244,21 @@ def test_a_running_run_cannot_be_resumed(
     run = launch(RunConfig(steps=3))
     with pytest.raises(UserError, match="is running"):
         resume(run)
+
+
+def test_of_two_resumes_at_once_only_the_first_changes_the_configuration(
+    new_run: NewRun, quick_ranks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(size="Small", steps=3)
+    write_exit(run, ExitRecord(state="stopped", exit_code=0))
+    before = run.config_path.read_text()
+    first = RunLock(run.lock_path)
+    monkeypatch.setattr("trainer_core.run.launch.liveness", lambda _: "dead")
+    assert first.acquire(own_identity(0.0))
+    with pytest.raises(UserError, match="is running"):
+        resume(run, size="Medium")
+    first.release()
+    assert run.config_path.read_text() == before
 
 
 def test_a_stopped_run_goes_on_with_another_size(

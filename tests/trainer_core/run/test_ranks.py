@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from trainer_core.run import ranks
+from trainer_core.run.config import RunConfig
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.heartbeat import Heartbeat, read_beat
 from trainer_core.run.identity import RUN_VARIABLE, start_time
@@ -31,7 +32,7 @@ def start(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         run: RunDirectory | None = None,
     ) -> RankGroup:
         monkeypatch.setattr(ranks, "core_command", lambda *_, **__: [sys.executable, "-c", code])
-        group = RankGroup(directory=run or new_run(), attempt=4)
+        group = RankGroup(directory=run or new_run(), attempt=4, config=RunConfig())
         group.start(environments, None, wakeup)
         groups.append(group)
         return group
@@ -60,14 +61,15 @@ def test_each_rank_gets_its_place_and_no_others(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     names = "RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE MOAI_TUI_ATTEMPT GLOO_SOCKET_IFNAME MINE"
-    code = f"import os; print(*[os.environ.get(n) for n in '{names} MASTER_ADDR'.split()])"
+    code = f"import os; print(*[os.environ.get(n) for n in '{names} MASTER_ADDR HF_TOKEN'.split()])"
     group = start(code, ({"MINE": "a"}, {"MINE": "b"}))
     finish(group)
     said = [rank.log.path.read_text().split() for rank in group.ranks]
     assert said == [
-        ["0", "0", "2", "2", "4", "lo", "a", "None"],
-        ["1", "1", "2", "2", "4", "lo", "b", "None"],
+        ["0", "0", "2", "2", "4", "lo", "a", "None", "None"],
+        ["1", "1", "2", "2", "4", "lo", "b", "None", "None"],
     ]
     assert group.dead() == []
 
@@ -92,7 +94,7 @@ def test_a_death_is_reported_once_with_its_cause(start: Start) -> None:
     group = start("raise ValueError('no such column')")
     finish(group)
     (rank,) = group.dead()
-    assert group.cause(rank) == "ValueError: no such column"
+    assert group.cause(rank) == "ValueError: no such column (<string>, line 1, in <module>)"
     assert group.dead() == []
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from trainer_core.run import heartbeat, stall
+from trainer_core.run.config import RunConfig
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import Event, Notice
 from trainer_core.run.heartbeat import Heartbeat
@@ -24,7 +25,7 @@ def test_a_stall_is_told_once_and_its_end_too(
     clock = [0.0]
     monkeypatch.setattr(stall.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(heartbeat, "FROZEN_SECONDS", 1000.0)
-    group = RankGroup(directory=run, attempt=1)
+    group = RankGroup(directory=run, attempt=1, config=RunConfig())
     told: list[Event] = []
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         log = RankLog(run.rank_log_path(0))
