@@ -28,6 +28,9 @@ WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
 SEED = int(os.environ.get("FAULTS_SEED", "20261124"))
 """Every random choice of a fault loop comes from this; set it to repeat a run or to try another."""
 
+ASKING_SECONDS = 3.0
+"""Between two times that a run is asked for by a command, which costs a third of a second."""
+
 
 class Laboratory:
     """One home with everything a user has, below one folder."""
@@ -104,15 +107,21 @@ class Laboratory:
         return self.moai("verify", run, "--json", ok=False)
 
     def wait_for_end(self, run: str, seconds: float = 600.0) -> dict[str, Any]:
-        """Wait until a run has ended in any way; returns its summary."""
-        found: dict[str, Any] = {}
+        """Wait until a run has ended in any way; returns its summary.
+
+        A run that is lost leaves no record of its end, so now and then the command is asked too.
+        """
+        found = self.show(run)
+        exit_record = Path(found["path"], "exit.json")
+        asked = time.monotonic()
 
         def ended() -> bool:
-            nonlocal found
-            found = self.show(run)
+            nonlocal found, asked
+            if exit_record.exists() or time.monotonic() - asked > ASKING_SECONDS:
+                found, asked = self.show(run), time.monotonic()
             return found["state"] in ("finished", "stopped", "paused", "failed", "lost")
 
-        wait_until(ended, seconds, pause=0.5)
+        wait_until(ended, seconds, pause=0.2)
         return found
 
 
