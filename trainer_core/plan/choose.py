@@ -30,6 +30,7 @@ SAME_SPEED = 0.02
 """Plans within this share of the fastest count as equally fast; the smallest of them is taken."""
 
 COMPUTED_ONLY = "computed only: no run on this machine has measured these sizes"
+COMPUTED_REST = "computed only: no run on this machine has measured"
 
 
 def make_verdict(workload: Workload, hardware: Hardware, size_devices: int | None) -> Verdict:
@@ -43,7 +44,7 @@ def make_verdict(workload: Workload, hardware: Hardware, size_devices: int | Non
     judged = {devices: _judge(workload, hardware, devices) for devices in SIZE_NAMES}
     verdicts = {devices: verdict for devices, (verdict, _) in judged.items()}
     choice = _choice(verdicts, size_devices)
-    notes: tuple[str, ...] = (COMPUTED_ONLY,)
+    notes: tuple[str, ...] = _not_measured(verdicts)
     if hardware.described:
         notes += (f"{hardware.name} is a described machine: nothing is started on it",)
     if choice is None:
@@ -148,6 +149,15 @@ def _choice(verdicts: dict[int, SizeVerdict], size_devices: int | None) -> SizeV
             # Of two sizes equally fast the smaller one leaves devices to others.
             return max(able, key=lambda verdict: (_speed(verdict), -verdict.devices))
     return None
+
+
+def _not_measured(verdicts: dict[int, SizeVerdict]) -> tuple[str, ...]:
+    """Name the sizes whose figures are arithmetic alone."""
+    planned = [verdict for verdict in verdicts.values() if verdict.plan is not None]
+    computed = [verdict.size for verdict in planned if verdict.plan and not verdict.plan.measured]
+    if len(computed) == len(planned):
+        return (COMPUTED_ONLY,)
+    return (f"{COMPUTED_REST} {', '.join(computed)}",) if computed else ()
 
 
 def _speed(verdict: SizeVerdict) -> float:

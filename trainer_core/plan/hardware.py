@@ -65,6 +65,7 @@ def hardware_from(devices: Sequence[DeviceSnapshot], precision: str = "auto") ->
         memory_bandwidth=CPU_MEMORY_BANDWIDTH if cpu else peaks.memory_bandwidth if peaks else None,
         link_bandwidth=CPU_LINK_BANDWIDTH if cpu else peaks.link_bandwidth if peaks else None,
         largest_allowed=most_allowed(),
+        driver=first.driver_version,
     )
 
 

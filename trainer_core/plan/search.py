@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainer_core.plan.candidates import all_degrees, micro_batches, recomputations
 from trainer_core.plan.degrees import Degrees
 from trainer_core.plan.fast_plan import fast_plan
+from trainer_core.plan.measured import corrected
 from trainer_core.plan.memory import predict_memory
 from trainer_core.plan.speed import predict_step_seconds
 from trainer_core.plan.types import Hardware, Layout, Plan, Workload
@@ -30,7 +31,7 @@ def plans_for(workload: Workload, hardware: Hardware, devices: int) -> tuple[Pla
             continue
         for number, size in enumerate(sizes):
             plans = [
-                _plan(workload, hardware, _layout(degrees, size, again))
+                plan_of(workload, hardware, _layout(degrees, size, again))
                 for again in recomputations(workload)
             ]
             able = [plan for plan in plans if plan.memory.total <= hardware.memory_bytes]
@@ -74,7 +75,12 @@ def _layout(degrees: Degrees, size: tuple[int, int], recomputed_blocks: int) -> 
     )
 
 
-def _plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
+def plan_of(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
+    """Return a layout with its memory and time, corrected by what this machine has measured."""
+    return corrected(_computed(workload, hardware, layout), workload, hardware.measured)
+
+
+def _computed(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
     fast = fast_plan(workload, hardware, layout)
     if fast is not None:
         return fast

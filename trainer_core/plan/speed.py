@@ -111,7 +111,7 @@ def _efficiency(workload: Workload, hardware: Hardware, layout: Layout) -> float
     if hardware.kind == "cpu":
         return _CPU_EFFICIENCY
     # A slice of a product is narrower in one of its two directions.
-    width = workload.shape.width / layout.degrees.tensor**0.5
+    width = workload.shape.width / math.sqrt(layout.degrees.tensor)
     tokens = layout.micro_batch_size * workload.sequence_length / layout.degrees.context
     few = _CARD_TOKENS * min(1.0, (hardware.matmul_flops or _FITTED_FLOPS) / _FITTED_FLOPS)
     return _CARD_EFFICIENCY * width / (width + _CARD_WIDTH) * tokens / (tokens + few)

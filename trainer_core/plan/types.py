@@ -69,6 +69,43 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """What a run's peak and speed depend on, beside the device."""
+
+    shape: ModelShape
+    method: str
+    lora_rank: int
+    precision: str
+    numerics: str
+    sequence_length: int
+    degrees: Degrees
+    micro_batch_size: int
+    gradient_accumulation_steps: int
+    recomputed_blocks: int
+
+    def resembles(self, other: Setup) -> bool:
+        """Whether two differ only in sizes: what one measured says something of the other."""
+        return (
+            self.method == other.method
+            and self.precision == other.precision
+            and self.numerics == other.numerics
+            and self.degrees.kind == other.degrees.kind
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """One run's peak and speed beside what arithmetic alone said of them."""
+
+    setup: Setup
+    peak_memory_bytes: int | None = None
+    computed_memory_bytes: int | None = None
+    tokens_per_second: float | None = None
+    """Of full rows, as the planner counts."""
+    computed_tokens_per_second: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hardware:
     """One device as the planner sees it, and how many there are to be had."""
 
@@ -92,6 +129,9 @@ class Hardware:
     """True for a machine from a file: planned for, never launched on."""
     largest_allowed: int | None = None
     """Devices of the largest size that this machine's settings allow; None without a limit."""
+    driver: str | None = None
+    measured: tuple[Measurement, ...] = ()
+    """What runs have measured on these devices, oldest first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

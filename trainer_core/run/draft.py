@@ -18,6 +18,7 @@ from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.data_size import estimated_steps
 from trainer_core.run.defaults import resolve
+from trainer_core.run.measured import with_measured
 from trainer_core.run.time_limit import limit_seconds, steps_that_fit
 from trainer_core.run.workload import apply_plan, workload_of
 
@@ -133,7 +134,8 @@ def _hardware(config: RunConfig, devices: Sequence[DeviceSnapshot] | Hardware) -
     if isinstance(devices, Hardware):
         return devices
     named = [find_device(devices, name) for name in config.devices]
-    return hardware_from(named or devices, config.precision)
+    found = hardware_from(named or devices, config.precision)
+    return with_measured(found) if found is not None else None
 
 
 def _size_devices(config: RunConfig, hardware: Hardware) -> tuple[int | None, list[ConfigError]]:

@@ -180,7 +180,9 @@ class Supervisor:
                 time.sleep(QUEUE_SECONDS)  # a full disk: without the record the run would be lost
         self._lock.release()
         from trainer_core.run.alerts import tell_end  # slow to load, and only needed here
+        from trainer_core.run.measured import remember
 
+        remember(self.directory)
         tell_end(summarize(self.directory))
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from trainer_core.plan.degrees import degrees_of
 from trainer_core.plan.hardware import settled_precision
-from trainer_core.plan.types import Hardware, ModelShape, Plan, Workload
+from trainer_core.plan.types import Hardware, Layout, ModelShape, Plan, Workload
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 
@@ -62,6 +63,33 @@ def workload_in(
         steps=config.steps,
         mean_document_length=mean_document_length,
         numerics=config.numerics,
+    )
+
+
+def layout_of(config: RunConfig, shape: ModelShape, devices: int) -> Layout:
+    """Return the layout a planned config names.
+
+    Raises:
+        ConfigError: Its degrees do not make that many devices.
+        ValueError: The config is not planned.
+    """
+    parallel = config.parallel
+    if config.global_batch_size is None or config.micro_batch_size is None:
+        raise ValueError("global_batch_size and micro_batch_size must be planned first")
+    degrees = degrees_of(
+        devices,
+        strategy="single" if devices == 1 else parallel.strategy,
+        shard=parallel.shard,
+        tensor=parallel.tensor,
+        pipeline=parallel.pipeline,
+        context=parallel.context,
+    )
+    each = degrees.data * config.micro_batch_size
+    return Layout(
+        degrees=degrees,
+        micro_batch_size=config.micro_batch_size,
+        gradient_accumulation_steps=-(-config.global_batch_size // each),
+        recomputed_blocks=shape.layers if parallel.recomputation == "blocks" else 0,
     )
 
 

@@ -1,0 +1,136 @@
+"""Peaks and speeds that runs have had here, kept in the state folder for the next prediction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from trainer_core.accelerators.inventory import read_devices
+from trainer_core.durable import write_whole
+from trainer_core.errors import UserError
+from trainer_core.folders import state_root
+from trainer_core.plan.hardware import hardware_from
+from trainer_core.plan.measured import setup_of
+from trainer_core.plan.search import plan_of
+from trainer_core.plan.types import Hardware, Measurement
+from trainer_core.run.catalog import require_model
+from trainer_core.run.directory import RunDirectory
+from trainer_core.run.summarize import read_view
+from trainer_core.run.workload import layout_of, workload_of
+
+STEPS_LEAST = 8
+"""A shorter run says something of its memory, not of its speed."""
+
+KEPT = 400
+"""Newest measurements that are kept."""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the file: a measurement and what it holds for."""
+
+    device: str
+    device_memory_gb: int
+    devices: int
+    """Of the machine: a processor split in two is another machine."""
+    driver: str | None = None
+    torch: str | None = None
+    run: str = ""
+    measurement: Measurement
+
+
+def measurements_path() -> Path:
+    """Return the file; deleting it makes every prediction computed only."""
+    return state_root() / "measured.jsonl"
+
+
+def with_measured(hardware: Hardware) -> Hardware:
+    """Return the hardware with what was measured on it under the same driver and torch."""
+    if hardware.described:
+        return hardware
+    wanted = _key(hardware)
+    found = tuple(
+        entry.measurement
+        for entry in _read()
+        if (entry.device, entry.device_memory_gb, entry.devices, entry.driver, entry.torch)
+        == wanted
+    )
+    return replace(hardware, measured=found)
+
+
+def remember(directory: RunDirectory) -> bool:
+    """Keep what an ended run has measured, so that the next prediction is nearer.
+
+    Returns:
+        Whether there was anything to keep: a run that went through steps on devices that are
+        still here. A file that cannot be written costs only that.
+    """
+    try:
+        stored = _measure(directory)
+        if stored is None:
+            return False
+        lines = [*(msgspec.json.encode(entry) for entry in _read()), msgspec.json.encode(stored)]
+        write_whole(measurements_path(), b"\n".join(lines[-KEPT:]) + b"\n")
+    except (OSError, UserError):
+        return False
+    return True
+
+
+def _measure(directory: RunDirectory) -> Stored | None:
+    config, view = directory.config(), read_view(directory)
+    started, step = view.started, view.step
+    if started is None or step is None or config.sequence_length is None:
+        return None
+    shape = require_model(config.model, config.worker.python).shape
+    hardware = hardware_from(read_devices().devices, config.precision)
+    if shape is None or hardware is None:
+        return None
+    workload = workload_of(config, shape, hardware)
+    layout = layout_of(config, shape, started.world_size)
+    plan = plan_of(workload, replace(hardware, measured=()), layout)
+    step_tokens = workload.global_batch_size * workload.sequence_length
+    timed = view.total_padded_tokens >= STEPS_LEAST * step_tokens
+    measurement = Measurement(
+        setup=setup_of(workload, plan),
+        peak_memory_bytes=view.peak_memory_bytes,
+        computed_memory_bytes=plan.memory.total,
+        tokens_per_second=view.mean_padded_tokens_per_second if timed else None,
+        computed_tokens_per_second=plan.tokens_per_second,
+    )
+    device, memory_gb, devices, driver, torch = _key(hardware)
+    return Stored(
+        device=device,
+        device_memory_gb=memory_gb,
+        devices=devices,
+        driver=driver,
+        torch=torch,
+        run=directory.id,
+        measurement=measurement,
+    )
+
+
+def _key(hardware: Hardware) -> tuple[str, int, int, str | None, str | None]:
+    """Return what a measurement holds for."""
+    whole = hardware.devices if hardware.kind == "cpu" else 0
+    try:
+        torch = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        torch = None
+    return hardware.name, hardware.device_memory_gb, whole, hardware.driver, torch
+
+
+def _read() -> list[Stored]:
+    """Return every line that can be read; others were written by another version."""
+    try:
+        lines = measurements_path().read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines[-KEPT:]:
+        try:
+            found.append(msgspec.json.decode(line, type=Stored))
+        except msgspec.DecodeError:
+            continue
+    return found
