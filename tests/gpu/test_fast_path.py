@@ -8,6 +8,7 @@ from torch import nn
 
 from trainer_core.engine.kernels import adamw_step, fp8_cast, gelu_codes
 from trainer_core.engine.kernels.adamw_step import (
+    SLOTS,
     Moments,
     Signals,
     StepSettings,
@@ -18,6 +19,7 @@ from trainer_core.engine.kernels.block_adamw import BlockAdamW, update_for
 from trainer_core.engine.kernels.block_codes import blocks_of, encode, random_bits, round_to_bf16
 from trainer_core.engine.kernels.fp8_linear import products_in_fp8_work, use_fp8
 from trainer_core.engine.kernels.fp8_mlp import fuse_gelu
+from trainer_core.engine.kernels.norm_estimate import NormEstimate, after_for, after_plainly
 from trainer_core.engine.loss import token_loss_sum
 
 pytestmark = [
@@ -126,6 +128,34 @@ def test_a_gradient_that_is_no_number_freezes_what_follows() -> None:
     optimizer.step_one(weights[1], torch.ones_like(bad))
     assert torch.equal(weights[1].detach(), torch.ones_like(bad))
     assert not torch.isfinite(optimizer.gradient_norm())
+
+
+def test_the_norm_is_estimated_as_by_its_twin() -> None:
+    torch.manual_seed(0)
+    parts = torch.rand(6, 9, dtype=torch.float64, device=CARD) * 10.0 ** torch.arange(
+        6, device=CARD
+    ).view(6, 1)
+    parts[4, 5:] = float("nan")
+    found = []
+    for after in (after_plainly, after_for(CARD)):
+        assert (after is after_plainly) == (not found)
+        squares = torch.zeros(SLOTS, dtype=torch.float64, device=CARD)
+        divisor = torch.ones((), device=CARD)
+        usual = [torch.zeros((), device=CARD) for _ in range(9)]
+        estimate = NormEstimate(0.7, squares=squares, divisor=divisor)
+        estimate._after = after
+        for step in range(6):
+            squares.zero_()
+            estimate.begin(usual)
+            for place in range(9):
+                squares[17 * place] += parts[step, place]
+                estimate.after(usual[place])
+                found.append(divisor.clone())
+        found += usual
+    half = len(found) // 2
+    assert torch.allclose(
+        torch.stack(found[:half]), torch.stack(found[half:]), rtol=1e-6, equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("dtype", list(fp8_cast.LARGEST))

@@ -116,13 +116,15 @@ def prepare_blocks(model: Any, blocks: list[nn.Module], path: FastPath) -> None:
 class BackwardStepper:
     """Steps every weight as soon as the backward pass has its gradient, then drops the gradient.
 
-    One backward pass makes one step. Clipping by the norm of all gradients cannot be had: it is
-    known only when the first weights have moved. `BlockAdamW` bounds each element's update.
+    One backward pass makes one step. The norm of all gradients is known only when the last weight
+    has moved; gradients are clipped by an estimate of it, which `kernels.norm_estimate` renews
+    with each one that comes.
     """
 
     def __init__(self, optimizer: BlockAdamW) -> None:
-        """Hang a hook on every parameter of the optimizer."""
+        """Hang a hook on every parameter of the optimizer, which has its earlier states by now."""
         self._optimizer = optimizer
+        optimizer.clip_one_by_one()
         self._armed = False
         for group in optimizer.param_groups:
             for parameter in group["params"]:

@@ -48,7 +48,13 @@ def build_optimizer(
     betas = (config.beta1, config.beta2)
     if states is not None:
         return BlockAdamW(
-            groups, lr=learning_rate, betas=betas, eps=config.epsilon, states=states, seed=seed
+            groups,
+            lr=learning_rate,
+            betas=betas,
+            eps=config.epsilon,
+            states=states,
+            seed=seed,
+            max_norm=config.max_grad_norm,
         )
     return torch.optim.AdamW(
         groups,

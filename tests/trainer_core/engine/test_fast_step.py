@@ -168,3 +168,20 @@ def test_stepping_inside_is_stepping_after_without_clipping(
         assert main(run) == 0
         found.append(losses(read_events(run, "step")))
     assert found[0] == found[1]
+
+
+def test_stepping_inside_clips_nearly_as_the_norm_would(
+    make_run: Callable[..., Path],
+    read_events: Callable[..., list[dict[str, Any]]],
+    like_a_card: Callable[[int], None],
+) -> None:
+    """A norm far above the limit at every step: unclipped, the losses are others."""
+    like_a_card(40 * GIB)
+    shared = {"steps": 8, "precision": "bf16", "micro_batch_size": 8, "sample": {"count": 0}}
+    found = {}
+    for name, where, most in [("inside", "yes", 0.05), ("after", "no", 0.05), ("free", "no", 0.0)]:
+        optimizer = {"in_backward": where, "max_grad_norm": most, "epsilon": 1e-3}
+        run = make_run(name, numerics="auto", optimizer=optimizer, **shared)
+        assert main(run) == 0
+        found[name] = losses(read_events(run, "step"))[-1]
+    assert abs(found["inside"] - found["after"]) < 0.25 * abs(found["free"] - found["after"])

@@ -21,6 +21,7 @@ from trainer_core.engine.kernels.adamw_step import (
     update_plainly,
 )
 from trainer_core.engine.kernels.available import has_triton
+from trainer_core.engine.kernels.norm_estimate import NormEstimate
 
 StateFormat = Literal["fp32", "fp8"]
 
@@ -33,6 +34,10 @@ NAMES = {
     "root_scale": "exp_avg_sq_scale",
 }
 """Fields of `Moments` and their names in a checkpoint: torch's own, and the blocks' scales."""
+
+USUAL_SQUARES = "usual_squares"
+"""Beside them where weights are stepped one by one: what a weight's gradient usually brings to the
+squared norm, an fp32 scalar."""
 
 
 class BlockAdamW(torch.optim.Optimizer):
@@ -55,6 +60,7 @@ class BlockAdamW(torch.optim.Optimizer):
         weight_decay: float = 0.01,
         states: StateFormat = "fp8",
         seed: int = 0,
+        max_norm: float = 0.0,
     ) -> None:
         """Keep the settings and make the states, so that what is held later is held now.
 
@@ -66,11 +72,13 @@ class BlockAdamW(torch.optim.Optimizer):
             weight_decay: Share of a weight that is taken off, times the rate.
             states: Format of both moments.
             seed: Of the random bits that round weights and states.
+            max_norm: Where weights are stepped one by one, gradients are scaled down to it; 0
+                leaves them. `step` is told its divisor.
         """
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, defaults)
         self._eight_bit = states == "fp8"
-        self._seed = seed
+        self._seed, self._max_norm = seed, max_norm
         every = [parameter for group in self.param_groups for parameter in group["params"]]
         self._numbers = {parameter: number for number, parameter in enumerate(every)}
         self._groups = {p: group for group in self.param_groups for p in group["params"]}
@@ -78,8 +86,20 @@ class BlockAdamW(torch.optim.Optimizer):
         for parameter in every:
             moments = Moments.zeros(parameter.detach(), eight_bit=self._eight_bit)
             self.state[parameter] = {"step": torch.zeros(()), **_by_name(moments)}
+        self._estimate: NormEstimate | None = None
         self.found_inf: Tensor | None = None
         self.grad_scale: Tensor | None = None
+
+    def clip_one_by_one(self) -> None:
+        """From now on clip by an estimate of the whole norm, renewed with each gradient."""
+        if not self._max_norm:
+            return
+        self._estimate = NormEstimate(
+            self._max_norm, squares=self.signals.squared_norm, divisor=self.signals.divisor
+        )
+        for parameter in self._numbers:
+            nothing = torch.zeros((), device=parameter.device)
+            self.state[parameter].setdefault(USUAL_SQUARES, nothing)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -95,11 +115,13 @@ class BlockAdamW(torch.optim.Optimizer):
 
         Args:
             frozen: 1.0 on the device leaves all weights and states as they are; None is 0.
-            divisor: Gradients are divided by it; None is 1.
+            divisor: Gradients are divided by it; None is 1, or what `clip_one_by_one` estimates.
         """
         self.signals.squared_norm.zero_()
         _set(self.signals.frozen, frozen, 0.0)
         _set(self.signals.divisor, divisor, 1.0)
+        if self._estimate is not None:
+            self._estimate.begin([self.state[p][USUAL_SQUARES] for p in self._numbers])
 
     @torch.no_grad()
     def step_one(self, parameter: nn.Parameter, gradient: Tensor) -> None:
@@ -118,6 +140,8 @@ class BlockAdamW(torch.optim.Optimizer):
         )
         update = update_for(parameter.device)
         update(parameter, gradient.contiguous(), _moments_of(state), self.signals, settings)
+        if self._estimate is not None:
+            self._estimate.after(state[USUAL_SQUARES])
 
     def gradient_norm(self) -> Tensor:
         """Return the global norm of the gradients seen since `begin`, an fp32 scalar."""
@@ -132,6 +156,8 @@ class BlockAdamW(torch.optim.Optimizer):
         if name == "step":
             return value
         is_scale = name.endswith("_scale")
+        if name == USUAL_SQUARES:
+            return value.to(parameter.device)
         wanted = torch.uint8 if self._eight_bit and not is_scale else torch.float32
         if value.dtype != wanted or (is_scale and not self._eight_bit):
             raise ValueError(f"{name} is {value.dtype}, this run keeps {wanted}")
