@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.faults.laboratory import Laboratory, Tail, losses_of, record, sums_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
+
+FLOAT_NOISE = 5e-5
+"""Relative: sums of fp32 in another order, carried through a few steps of a fresh model."""
 
 
 class Ranks:
@@ -109,3 +113,52 @@ def test_resumed_at_every_step_and_again(laboratory: Laboratory) -> None:
         tensors_that_differ=0,
         seconds=round(time.monotonic() - began),
     )
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_one_rank_two_ranks_and_one_again(laboratory: Laboratory, strategy: str) -> None:
+    """Only when asked for, said in the events, and the losses differ by rounding alone."""
+    began = time.monotonic()
+    one = laboratory.start(
+        "one", "--model", "tiny", "--sequence-length", "64", "--global-batch-size", "4",
+        "--steps", "12", "--set", "sample.count=0", "--set", "eval.every_steps=1000000",
+        "--set", "checkpoint.every_steps=1", "--set", "checkpoint.keep=1000", "--size", "Small",
+    )  # fmt: skip
+    assert laboratory.wait_for_end(one.name)["state"] == "finished"
+    two = moved(laboratory, one, step=4, size="Medium", strategy=strategy)
+    again = moved(laboratory, two, step=8, size="Small", strategy="auto")
+    straight = Tail(one)
+    straight.read()
+    expected = {at: float.fromhex(*loss) for at, loss in losses_of(straight.rows).items()}
+    differences = []
+    for folder, first, ranks in ((two, 5, (1, 2)), (again, 9, (2, 1))):
+        tail = Tail(folder)
+        tail.read()
+        found = {at: float.fromhex(*loss) for at, loss in losses_of(tail.rows).items()}
+        assert sorted(found) == list(range(first, 13))
+        differences += [abs(loss / expected[at] - 1) for at, loss in found.items()]
+        told = [row["text"] for row in tail.rows if row["type"] == "notice"]
+        made, go_on = ranks
+        assert any(f"made by {made} ranks, {go_on} go on from it" in text for text in told), told
+    assert max(differences) < FLOAT_NOISE
+    record(
+        f"one rank, two ({strategy}), one again",
+        losses=len(differences),
+        largest_relative_difference=f"{max(differences):.1e}",
+        seconds=round(time.monotonic() - began),
+    )
+
+
+def moved(laboratory: Laboratory, before: Path, *, step: int, size: str, strategy: str) -> Path:
+    """Go on from a step of a run on another number of devices; returns the folder of the copy."""
+    run = left_at(before, step, before.parent)
+    run = run.rename(run.with_name(f"2026010{step}-000000-{before.name[-6:]}"))
+    config = run / "config.yaml"
+    chosen = yaml.safe_load(config.read_text())
+    # What `resume --size` writes, with the strategy named.
+    chosen |= {"size": size, "devices": [], "micro_batch_size": None}
+    chosen["parallel"] = {"strategy": strategy}
+    config.write_text(yaml.safe_dump(chosen))
+    laboratory.moai("resume", run.name, "--detach")
+    assert laboratory.wait_for_end(run.name)["state"] == "finished"
+    return run
