@@ -8,7 +8,7 @@ from trainer_core.accelerators.inventory import read_devices
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run import measured
 from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import create_run
+from trainer_core.run.directory import RunDirectory, create_run
 from trainer_core.run.draft import verdict_for
 from trainer_core.run.event_log import EventWriter
 from trainer_core.run.events import RunStarted, Step
@@ -19,7 +19,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOAI_TUI_HOME", str(tmp_path / "home"))
 
 
-def _run(steps: int) -> tuple[measured.RunDirectory, RunConfig]:
+def _run(steps: int) -> tuple[RunDirectory, RunConfig]:
     """Make the folder of a run as its trainer would have left it."""
     draft = RunConfig(steps=steps, size="Small")
     config = verdict_for(draft, read_devices().devices).ready
@@ -81,7 +81,7 @@ def test_another_driver_or_torch_starts_anew(monkeypatch: pytest.MonkeyPatch) ->
     hardware = hardware_from(read_devices().devices)
     assert hardware is not None
     assert measured.with_measured(hardware).measured
-    monkeypatch.setattr(measured.metadata, "version", lambda name: "9.9")
+    monkeypatch.setattr("trainer_core.run.measured.metadata.version", lambda name: "9.9")
     assert measured.with_measured(hardware).measured == ()
 
 
