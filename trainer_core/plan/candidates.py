@@ -46,11 +46,13 @@ def all_degrees(
     """Yield the splits of devices that the model and the batch allow, simplest first."""
     described = hardware is not None and hardware.described
     per_node = (hardware.devices_per_node if hardware else None) or devices
+    # Who names a strategy means it: what splits the model is then only what is named too.
+    open_ = workload.strategy == "auto"
     found = set()
-    for tensor in _asked(workload.tensor, divisors(devices)):
-        for stages in _asked(workload.pipeline, divisors(devices // tensor)):
+    for tensor in _asked(workload.tensor, devices, open_=open_):
+        for stages in _asked(workload.pipeline, devices // tensor, open_=open_):
             rest = devices // tensor // stages
-            for context in _asked(workload.context, divisors(rest)):
+            for context in _asked(workload.context, rest, open_=open_):
                 in_node = max(1, per_node // (tensor * context))
                 for shards in _shards(workload, rest // context, in_node):
                     degrees = Degrees(
@@ -123,10 +125,10 @@ def _degrees_problem(workload: Workload, devices: int) -> ConfigError | None:
     return shape_problem(degrees, workload.shape, workload.sequence_length)
 
 
-def _asked(wanted: int | None, able: tuple[int, ...]) -> tuple[int, ...]:
+def _asked(wanted: int | None, devices: int, *, open_: bool) -> tuple[int, ...]:
     if wanted is None:
-        return able
-    return (wanted,) if wanted in able else ()
+        return divisors(devices) if open_ else (1,)
+    return (wanted,) if devices % wanted == 0 else ()
 
 
 def _shards(workload: Workload, data: int, in_node: int) -> tuple[int, ...]:
@@ -151,7 +153,6 @@ def _worth_cutting(data: int, in_node: int) -> tuple[int, ...]:
 
 def _allowed(workload: Workload, degrees: Degrees, *, described: bool, per_node: int) -> bool:
     asked = any((workload.shard, workload.tensor, workload.pipeline, workload.context))
-    inner = degrees.tensor * degrees.stages * degrees.context
     return (
         (degrees.data == 1 or workload.strategy != "single")
         and (described or asked or degrees.kind in EXECUTED)
@@ -159,7 +160,7 @@ def _allowed(workload: Workload, degrees: Degrees, *, described: bool, per_node:
         # Sums of every product between nodes would take longer than the products.
         and (degrees.tensor <= per_node or workload.tensor is not None)
         and (degrees.context == 1 or _is_long(workload, degrees))
-        and (inner == 1 or workload.method == "full")
+        and (not degrees.splits_model or workload.method == "full")
         and shape_problem(degrees, workload.shape, workload.sequence_length) is None
     )
 
@@ -176,4 +177,4 @@ def _plainness(degrees: Degrees) -> tuple[int, ...]:
     """Return what sorts simple plans before those with more kinds of parallelism in them."""
     split = (degrees.stages, degrees.tensor, degrees.context)
     kinds = sum(part > 1 for part in (*split, degrees.shards))
-    return (kinds, *split, degrees.shards)
+    return (degrees.splits_model, kinds, *split, degrees.shards)

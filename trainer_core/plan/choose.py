@@ -100,7 +100,7 @@ def _fastest(plans: list[Plan]) -> Plan:
         # Nothing known of speed: recomputation always costs, passes cost a little.
         close = sorted(close, key=lambda plan: plan.recomputation)
         close = [plan for plan in close if plan.recomputation == "none"] or close
-    return min(close, key=lambda plan: plan.memory.total)
+    return min(close, key=lambda plan: plan.computed_bytes)
 
 
 def _judge(

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 Strategy = Literal["single", "ddp", "fsdp"]
 """How the ranks that read different rows share weights: not at all, as copies, or in shards."""
 
-EXECUTED = frozenset({"single", "ddp", "fsdp"})
+EXECUTED = frozenset(
+    (
+        *("single", "ddp", "fsdp", "hsdp"),
+        *("tensor", "tensor+ddp", "tensor+fsdp", "tensor+context", "tensor+pipeline"),
+        *("pipeline", "pipeline+ddp"),
+        *("context", "context+ddp", "context+fsdp"),
+    )
+)
 """Kinds of plan (`Degrees.kind`) that the engine runs; others are planned for described machines
 only. A kind is added together with the test that shows its losses equal one rank's."""
 
@@ -56,6 +63,11 @@ class Degrees:
         if self.shards > 1:
             return "fsdp"
         return "ddp" if self.replicas > 1 else "single"
+
+    @property
+    def splits_model(self) -> bool:
+        """Whether ranks share products, blocks or a sequence, beyond rows and shards."""
+        return self.tensor * self.stages * self.context > 1
 
     @property
     def kind(self) -> str:

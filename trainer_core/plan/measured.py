@@ -35,32 +35,40 @@ def setup_of(workload: Workload, plan: Plan) -> Setup:
 def corrected(plan: Plan, workload: Workload, measured: Sequence[Measurement]) -> Plan:
     """Return a computed plan with what was measured on this machine in it.
 
-    A plan that a run has measured takes its figures. One that resembles measured ones is scaled
-    by what those were off on average, those of the same model before others.
+    Speed is scaled by one factor for all plans of a workload, so that a disturbed run never makes
+    a plan that nobody measured look better than it. Memory is scaled by what this very plan was
+    off, else by what plans alike were, those of the same model before others.
     """
-    if not measured:
-        return plan
     setup = setup_of(workload, plan)
-    same = [entry for entry in measured if entry.setup == setup]
-    if same:
-        newest = same[-1]
-        return _scaled(plan, _memory_ratio(newest, plan), _speed_ratio(newest, plan), True)
-    alike = [entry for entry in measured if setup.resembles(entry.setup)]
-    own = [entry for entry in alike if entry.setup.shape == setup.shape]
-    memory = _mean(_memory_ratio(entry) for entry in own or alike)
-    speed = _mean(_speed_ratio(entry) for entry in own or alike)
+    of_model = [entry for entry in measured if entry.setup.shape == setup.shape]
+    comparable = [entry for entry in measured if setup.resembles(entry.setup)]
+    if not comparable:
+        return plan
+    rates = [entry for entry in comparable if entry in of_model] or comparable
+    faster = _bounded(_mean(map(_speed_ratio, rates)), SPEED_BOUNDS) or 1.0
+    alike = [entry for entry in comparable if entry.setup.degrees.kind == setup.degrees.kind]
+    own = [entry for entry in alike if entry in of_model]
+    same = [entry for entry in own if entry.setup == setup][-1:]
+    memory = _mean(map(_memory_ratio, same or own or alike))
     if not own:
-        memory, speed = _bounded(memory, MEMORY_BOUNDS), _bounded(speed, SPEED_BOUNDS)
-    return _scaled(plan, memory, speed, False)
+        memory = _bounded(memory, MEMORY_BOUNDS)
+    return replace(
+        plan,
+        memory=scaled_memory(plan.memory, memory) if memory else plan.memory,
+        memory_correction=memory or 1.0,
+        tokens_per_second=plan.tokens_per_second * faster if plan.tokens_per_second else None,
+        seconds=plan.seconds / faster if plan.seconds else None,
+        measured=bool(same),
+    )
 
 
-def _memory_ratio(entry: Measurement, plan: Plan | None = None) -> float | None:
-    computed = plan.memory.total if plan else entry.computed_memory_bytes
+def _memory_ratio(entry: Measurement) -> float | None:
+    computed = entry.computed_memory_bytes
     return entry.peak_memory_bytes / computed if entry.peak_memory_bytes and computed else None
 
 
-def _speed_ratio(entry: Measurement, plan: Plan | None = None) -> float | None:
-    computed = plan.tokens_per_second if plan else entry.computed_tokens_per_second
+def _speed_ratio(entry: Measurement) -> float | None:
+    computed = entry.computed_tokens_per_second
     return entry.tokens_per_second / computed if entry.tokens_per_second and computed else None
 
 
@@ -72,17 +80,6 @@ def _mean(ratios: Iterable[float | None]) -> float | None:
 
 def _bounded(ratio: float | None, bounds: tuple[float, float]) -> float | None:
     return None if ratio is None else min(max(ratio, bounds[0]), bounds[1])
-
-
-def _scaled(plan: Plan, memory: float | None, speed: float | None, measured: bool) -> Plan:
-    faster = speed or 1.0
-    return replace(
-        plan,
-        memory=scaled_memory(plan.memory, memory) if memory else plan.memory,
-        tokens_per_second=plan.tokens_per_second * faster if plan.tokens_per_second else None,
-        seconds=plan.seconds / faster if plan.seconds else None,
-        measured=measured,
-    )
 
 
 def scaled_memory(memory: MemorySplit, ratio: float) -> MemorySplit:

@@ -26,6 +26,9 @@ def plans_for(workload: Workload, hardware: Hardware, devices: int) -> tuple[Pla
     found: list[Plan] = []
     top = 0.0
     for degrees in all_degrees(workload, devices, hardware):
+        if top and not hardware.described and degrees.splits_model and not _asked(workload):
+            # Speeds of these are not measured yet: they are for what nothing simpler can do.
+            continue
         sizes = list(micro_batches(workload, degrees))
         if not sizes or (top and _hopeless(workload, hardware, degrees, sizes, top)):
             continue
@@ -40,6 +43,10 @@ def plans_for(workload: Workload, hardware: Hardware, devices: int) -> tuple[Pla
             found += plans
             top = max([top, *(plan.tokens_per_second or 0.0 for plan in able)])
     return tuple(found)
+
+
+def _asked(workload: Workload) -> bool:
+    return any((workload.tensor, workload.pipeline, workload.context))
 
 
 def _hopeless(

@@ -111,6 +111,8 @@ def _strategy_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) ->
     able = [other for other in others if other.memory.total <= hardware.memory_bytes]
     rate = max((other.tokens_per_second or 0.0 for other in able), default=0.0)
     own = plan.tokens_per_second or 0.0
+    if not others and plan.degrees.splits_model:
+        return f"{what} ({use} on each): the batch cannot be shared by {plan.devices} devices"
     if not able:
         return f"{what} ({use} on each)"
     gain = f"{own / rate - 1:.0%} faster than" if own > 1.005 * rate > 0 else "as fast as"

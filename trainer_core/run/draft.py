@@ -107,7 +107,8 @@ def _judged(
     verdict = make_verdict(workload, hardware, size)
     notes += _time_notes(config, verdict, workload.steps, shape) if not hardware.described else ()
     # A batch no plan divides shows per size; for the size asked for it is a mistake.
-    mistakes = check_devices(config, size) if size is not None else []
+    unplanned = size is not None and verdict.choice is not None and verdict.choice.plan is None
+    mistakes = check_devices(config, size) if size is not None and unplanned else []
     return replace(verdict, notes=(*verdict.notes, *notes)), mistakes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -19,10 +20,11 @@ from trainer_core.plan.types import Hardware, Measurement
 from trainer_core.run.catalog import require_model
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.summarize import read_view
+from trainer_core.run.view import RunView
 from trainer_core.run.workload import layout_of, workload_of
 
-STEPS_LEAST = 8
-"""A shorter run says something of its memory, not of its speed."""
+WARM_STEPS, STEPS_LEAST = 2, 8
+"""Steps left out at the start, and the fewest after them that say something of speed."""
 
 KEPT = 400
 """Newest measurements that are kept."""
@@ -90,13 +92,12 @@ def _measure(directory: RunDirectory) -> Stored | None:
     workload = workload_of(config, shape, hardware)
     layout = layout_of(config, shape, started.world_size)
     plan = plan_of(workload, replace(hardware, measured=()), layout)
-    step_tokens = workload.global_batch_size * workload.sequence_length
-    timed = view.total_padded_tokens >= STEPS_LEAST * step_tokens
+    rate = _undisturbed_rate(view)
     measurement = Measurement(
         setup=setup_of(workload, plan),
         peak_memory_bytes=view.peak_memory_bytes,
         computed_memory_bytes=plan.memory.total,
-        tokens_per_second=view.mean_padded_tokens_per_second if timed else None,
+        tokens_per_second=rate,
         computed_tokens_per_second=plan.tokens_per_second,
     )
     device, memory_gb, devices, driver, torch = _key(hardware)
@@ -109,6 +110,15 @@ def _measure(directory: RunDirectory) -> Stored | None:
         run=directory.id,
         measurement=measurement,
     )
+
+
+def _undisturbed_rate(view: RunView) -> float | None:
+    """Return the padded tokens per second of the median step, which a freeze does not move."""
+    spans = list(view.tokens_per_second.buckets.values())[WARM_STEPS:]
+    rates = [span.total / span.count for span in spans if span.count]
+    if len(rates) < STEPS_LEAST or not view.total_tokens:
+        return None
+    return statistics.median(rates) * view.total_padded_tokens / view.total_tokens
 
 
 def _key(hardware: Hardware) -> tuple[str, int, int, str | None, str | None]:

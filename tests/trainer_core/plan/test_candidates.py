@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from trainer_core.plan.candidates import candidates, why_none
+from trainer_core.plan.degrees import EXECUTED
 from trainer_core.plan.types import Workload
 
 Workloads = Callable[..., Workload]
@@ -16,10 +17,12 @@ def test_micro_batches_always_add_up_to_the_global_batch(
     make_workload: Workloads, devices: int, batch: int
 ) -> None:
     found = list(candidates(make_workload(global_batch_size=batch), devices))
-    assert bool(found) == (batch % devices == 0)
+    assert {layout.devices for layout in found} <= {devices}
     for layout in found:
         round_size = layout.micro_batch_size * layout.gradient_accumulation_steps
-        assert round_size * layout.devices == batch
+        assert round_size * layout.degrees.data == batch
+    plain = {"global_batch_size": batch, "tensor": 1, "pipeline": 1, "context": 1}
+    assert bool(list(candidates(make_workload(**plain), devices))) == (batch % devices == 0)
 
 
 def test_what_the_user_fixed_is_kept(make_workload: Workloads) -> None:
@@ -30,9 +33,10 @@ def test_what_the_user_fixed_is_kept(make_workload: Workloads) -> None:
 
 
 def test_adapters_are_never_sharded(make_workload: Workloads) -> None:
-    found = {layout.strategy for layout in candidates(make_workload(method="lora"), 2)}
+    found = {layout.degrees.kind for layout in candidates(make_workload(method="lora"), 2)}
     assert found == {"ddp"}
-    assert {layout.strategy for layout in candidates(make_workload(), 2)} == {"ddp", "fsdp"}
+    kinds = {layout.degrees.kind for layout in candidates(make_workload(), 2)}
+    assert {"ddp", "fsdp"} <= kinds <= EXECUTED
     assert {layout.strategy for layout in candidates(make_workload(), 1)} == {"single"}
 
 
@@ -40,7 +44,7 @@ def test_adapters_are_never_sharded(make_workload: Workloads) -> None:
     ("fields", "devices", "sentence", "mend"),
     [
         (
-            {},
+            {"tensor": 1, "pipeline": 1},
             12,
             "a global batch of 16 cannot be shared by 12 devices; use 12 or 24",
             ("global_batch_size", "12"),
@@ -52,7 +56,7 @@ def test_adapters_are_never_sharded(make_workload: Workloads) -> None:
             ("global_batch_size", "15"),
         ),
         (
-            {},
+            {"strategy": "fsdp"},
             32,
             "a global batch of 16 cannot be shared by 32 devices; use 32",
             ("global_batch_size", "32"),

@@ -105,12 +105,21 @@ def test_no_size_at_all_says_what_comes_nearest(make_workload: Workloads, h100s:
 def test_a_batch_that_no_size_divides_is_the_batchs_fault(
     make_workload: Workloads, h100s: Machines
 ) -> None:
-    workload = make_workload(global_batch_size=1)
+    workload = make_workload(global_batch_size=1, strategy="ddp", tensor=1, pipeline=1)
     medium = make_verdict(workload, h100s(2), 2).choice
     assert medium is not None
     assert (medium.verdict, medium.plan) == ("no", None)
     assert medium.why == "a global batch of 1 cannot be shared by 2 devices; use 2"
     assert medium.mend == ("global_batch_size", "2")
+
+
+def test_one_row_on_two_cards_is_shared_by_its_products(
+    make_workload: Workloads, h100s: Machines
+) -> None:
+    choice = make_verdict(make_workload(global_batch_size=1), h100s(2), 2).choice
+    assert choice is not None
+    assert choice.plan is not None
+    assert choice.plan.degrees.splits_model
 
 
 def test_a_processor_is_judged_by_its_memory(make_workload: Workloads, laptop: Hardware) -> None:

@@ -33,7 +33,7 @@ def entry(workload: Workload, plan: Plan, memory: float, speed: float) -> Measur
 def test_a_plan_that_was_measured_takes_what_was_measured(
     make_workload: Workloads, plan: Plan
 ) -> None:
-    measured = [entry(make_workload(), plan, 0.5, 9.0), entry(make_workload(), plan, 1.1, 0.7)]
+    measured = [entry(make_workload(), plan, 0.5, 0.7), entry(make_workload(), plan, 1.1, 0.7)]
     after = corrected(plan, make_workload(), measured)
     assert after.measured
     assert after.memory.total == pytest.approx(1.1 * plan.memory.total, rel=1e-6)
@@ -58,6 +58,21 @@ def test_others_are_scaled_by_what_resembles_them(
     adapters = make_workload(method="lora")
     alone = plan_of(adapters, h100s(1), make_layout())
     assert corrected(alone, adapters, [entry(make_workload(), plan, 1.1, 0.7)]) == alone
+
+
+def test_a_disturbed_run_makes_no_other_plan_look_better(
+    make_workload: Workloads, h100s: Machines
+) -> None:
+    workload, machine = make_workload(), h100s(2)
+    first = make_verdict(workload, machine, 2).choice
+    assert first is not None
+    assert first.plan is not None
+    frozen = replace(machine, measured=(entry(workload, first.plan, 1.2, 0.04),))
+    verdict = make_verdict(workload, frozen, 2)
+    assert verdict.choice is not None
+    assert verdict.choice.plan is not None
+    assert verdict.choice.plan.line == first.plan.line
+    assert verdict.choice.plan.measured
 
 
 def test_what_fits_by_arithmetic_may_not_by_measurement(plan: Plan) -> None:

@@ -72,7 +72,7 @@ def test_the_default_draft_is_ready_to_start(processor: tuple[DeviceSnapshot, ..
             "size: 'Small.80GB' cannot be used; here this size is called Small.4GB",
         ),
         (
-            {"size": "Medium", "global_batch_size": "3"},
+            {"size": "Medium", "global_batch_size": "3", "parallel.strategy": "ddp"},
             "global_batch_size",
             "global_batch_size: 3 cannot be shared by 2 devices; use 2 or 4",
         ),

@@ -52,7 +52,9 @@ def _run(steps: int) -> tuple[RunDirectory, RunConfig]:
                 learning_rate=1e-3,
                 tokens=tokens,
                 padded_tokens=tokens,
-                step_seconds=2.0,
+                # One step in which a rank was frozen.
+                tokens_per_second=tokens / (60.0 if step == 5 else 2.0),
+                step_seconds=60.0 if step == 5 else 2.0,
                 peak_memory_bytes=700 << 20,
             )
         )
