@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from trainer_core.engine.kernels import cpu_attention
+from trainer_core.engine.parallel import context
+from trainer_core.engine.parallel.context import Piece
 
 NAME = "moai_documents"
 """Attention implementation of models that train. No mask function is registered under it, and
@@ -80,6 +83,7 @@ def document_attention(
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
+    context_piece: Piece | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """Attention as transformers calls it; [B, T, H, E] comes back, and no attention weights.
@@ -92,13 +96,16 @@ def document_attention(
     if softcap is not None or s_aux is not None:
         attend = _plain
         settings |= {"softcap": softcap, "sink_H": s_aux}
+    if context_piece is not None and document_lengths is not None:
+        output = context.attend(
+            tensors, document_lengths, context_piece, partial(attend, **settings)
+        )
+        return output.transpose(1, 2), None
     if cu_seq_lens_q is not None and max_length_q is not None:
         # The window of the kernel counts the tokens before the query, ours the query too.
         window = (sliding_window - 1 if sliding_window else -1, 0)
-        output = _varlen(
-            tensors, ends=cu_seq_lens_q, longest=max_length_q, scaling=scaling, window=window
-        )
-        return output.unsqueeze(0), None
+        kernel = {"ends": cu_seq_lens_q, "longest": max_length_q, "window": window}
+        return _varlen(tensors, scaling=scaling, **kernel).unsqueeze(0), None
     if document_lengths is not None:
         if attend is _fused and dropout == 0.0 and sliding_window is None:
             if cpu_attention.available(query_BHTE):
@@ -182,11 +189,11 @@ def _fused(
     dropout: float,
     window: int | None,
 ) -> Tensor:
-    """One document through torch's fused attention."""
-    tokens = query_BHTE.shape[2]
+    """One document through torch's fused attention; queries may be its last tokens only."""
+    tokens, seen = query_BHTE.shape[2], key_BKTE.shape[2]
     mask = None
-    if window is not None and tokens > window:
-        mask = _causal_mask(tokens, window, query_BHTE.device)
+    if tokens < seen or (window is not None and tokens > window):
+        mask = _causal_mask(seen, window or seen, query_BHTE.device)[seen - tokens :]
     return scaled_dot_product_attention(
         query_BHTE,
         key_BKTE,

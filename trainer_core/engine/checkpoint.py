@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.distributed import World, largest_over_ranks
-from trainer_core.engine.gather import is_sharded, named_weights, plain_module
+from trainer_core.engine.gather import is_shared, named_weights, plain_module
+from trainer_core.engine.parallel.pieces import marked, split_of
 from trainer_core.engine.sharded_model import read_rows
 from trainer_core.engine.snapshot import set_random_states
 from trainer_core.errors import UserError
@@ -207,8 +208,8 @@ def _state(
                 f"its optimizer states do not fit this run: {error}; "
                 "resume with the configuration the run was started with"
             ) from None
-    if is_sharded(parameter) and not key.endswith("|step"):
-        target = torch.empty_like(parameter.detach())
+    if is_shared(parameter) and not key.endswith("|step"):
+        target = marked(torch.empty_like(parameter.detach()), split_of(parameter))
         states.read_into(key, target)
         return target
     value = states.read(key)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainer_core.errors import UserError
 
 if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
     from torch.distributed.device_mesh import DeviceMesh
 
 TIMEOUT = timedelta(minutes=30)
@@ -34,6 +35,13 @@ class World:
     rank: int = 0
     local_rank: int = 0
     size: int = 1
+    holds: tuple[int, ...] = ()
+    """Ranks that together hold the weights this rank has a part of; empty for all."""
+
+    @property
+    def holders(self) -> tuple[int, ...]:
+        """Ranks that share out among themselves what is to be stored of their weights."""
+        return self.holds or tuple(range(self.size))
 
     @property
     def leads(self) -> bool:
@@ -135,11 +143,7 @@ def largest_over_ranks(values: Sequence[int]) -> tuple[int, ...]:
 
 
 def shard(
-    model: nn.Module,
-    blocks: list[nn.Module],
-    *,
-    device: torch.device,
-    compute_dtype: torch.dtype,
+    model: nn.Module, blocks: list[nn.Module], *, mesh: DeviceMesh, compute_dtype: torch.dtype
 ) -> None:
     """Shard a model in place with FSDP2: one group a block, one for the rest.
 
@@ -147,15 +151,14 @@ def shard(
     gradients are reduced in fp32.
 
     Args:
-        model: The whole causal language model, on `device` or without weights.
+        model: The whole causal language model, on its device or without weights.
         blocks: Its transformer blocks.
-        device: Where this rank computes.
+        mesh: Ranks that share one copy; with an outer dimension of copies, HSDP.
         compute_dtype: Type of gathered weights and activations.
     """
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
-    mesh = _mesh(device)
     for block in blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
@@ -181,21 +184,16 @@ def reshard(model: nn.Module) -> None:
             module.reshard()
 
 
-def replicate(model: nn.Module, *, device: torch.device) -> nn.Module:
-    """Wrap a model in DDP; its gradients are averaged as the backward pass produces them."""
+def replicate(model: nn.Module, *, device: torch.device, group: ProcessGroup) -> nn.Module:
+    """Wrap a model in DDP; a group's gradients are averaged as the backward pass makes them."""
     from torch.nn.parallel import DistributedDataParallel
 
     indices = [device.index or 0] if device.type == "cuda" else None
     return DistributedDataParallel(
         model,
         device_ids=indices,
+        process_group=group,
         gradient_as_bucket_view=True,
         # Buffers are constants of the architecture (rotary frequencies, causal masks).
         broadcast_buffers=False,
     )
-
-
-def _mesh(device: torch.device) -> DeviceMesh:
-    from torch.distributed.device_mesh import init_device_mesh
-
-    return init_device_mesh(device.type, (dist.get_world_size(),))

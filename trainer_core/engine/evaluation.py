@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainer_core.engine.distributed import reduce_sum
 from trainer_core.engine.feed import RowFeed
@@ -22,6 +22,7 @@ def evaluate(
     rows_at_once: int,
     progress: Callable[[int, int], None],
     interrupted: Callable[[], bool] = lambda: False,
+    own_share: Callable[[Tensor], Tensor] = lambda total: total,
 ) -> Eval | None:
     """Measure the mean loss per counted token of all held-out documents.
 
@@ -31,6 +32,7 @@ def evaluate(
         step: Optimizer steps done.
         rows_at_once: Rows of one round over all ranks.
         progress: Called after each round with (rows done, rows in all).
+        own_share: What this rank adds of its sum, where other ranks make the same one.
         interrupted: Asked after each round, by all ranks alike, whether to leave the rest.
 
     Returns:
@@ -50,7 +52,7 @@ def evaluate(
             if done < len(feed.rows) and interrupted():
                 objective.train(was_training)
                 return None
-    reduce_sum(total)
+    total = reduce_sum(own_share(total))
     objective.train(was_training)
     counted = feed.documents.counted_count
     bytes_counted = int(feed.documents.counted_bytes.sum())

@@ -14,6 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from trainer_core.engine.attention import document_arguments
 from trainer_core.engine.loss import IGNORE_INDEX, plain_loss_sum, token_loss_sum
+from trainer_core.engine.parallel.context import piece_of
+from trainer_core.engine.parallel.mesh import Mesh
 from trainer_core.engine.precision import Numerics
 
 METHOD = "token_loss"
@@ -28,13 +30,17 @@ class Objective(nn.Module):
         fused: Whether loss and head are computed chunk by chunk, without whole logits.
     """
 
-    def __init__(self, model: nn.Module, numerics: Numerics, *, packed: bool) -> None:
+    def __init__(
+        self, model: nn.Module, numerics: Numerics, *, packed: bool, mesh: Mesh | None = None
+    ) -> None:
         super().__init__()
         self.model = inner_model(model)
         self.fused = packed and head_is_plain(self.model, numerics)
         self._numerics = numerics
         compute = _packed_loss if packed else _padded_loss
         settings: dict[str, Any] = {"fused": self.fused} if packed else {}
+        if mesh is not None and mesh.context is not None:
+            settings["mesh"] = mesh
 
         def token_loss(*arguments: Any, **others: Any) -> Tensor:
             return cast(Callable[..., Tensor], compute)(
@@ -122,6 +128,7 @@ def _packed_loss(
     cumulative_lengths: Tensor | None,
     longest: int | None,
     fused: bool,
+    mesh: Mesh | None = None,
 ) -> Tensor:
     inputs = {
         "input_ids": input_ids,
@@ -129,6 +136,16 @@ def _packed_loss(
         "use_cache": False,
         **document_arguments(document_lengths, cumulative_lengths, longest=longest),
     }
+    if mesh is not None:
+        piece = piece_of(input_ids.shape[1], mesh)
+        inputs = {
+            "input_ids": piece.cut(input_ids),
+            "position_ids": piece.cut(position_ids),
+            "use_cache": False,
+            "context_piece": piece,
+            **document_arguments(document_lengths),
+        }
+        labels = piece.cut(labels)
     if not fused:
         return plain_loss_sum(model(**inputs).logits[0], labels[0])
     hidden = model.base_model(**inputs).last_hidden_state

@@ -15,6 +15,7 @@ from trainer_core.engine.evaluation import evaluate
 from trainer_core.engine.generate import generate_texts
 from trainer_core.engine.metrics import device_name
 from trainer_core.engine.model_folder import ModelCard, save_model_folder
+from trainer_core.engine.parallel.stages import Pipeline, StagedText
 from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.reporting import Reporter, versions
 from trainer_core.engine.saver import FULL, SaveProblem
@@ -110,7 +111,8 @@ class Outcomes:
             parts.objective,
             parts.eval_feed,
             step=step,
-            rows_at_once=self._parts.settled.micro_batch_size * parts.world.size,
+            rows_at_once=self._parts.settled.micro_batch_size * parts.mesh.degrees.data,
+            own_share=parts.mesh.own_share,
             progress=lambda done, total: self._reporter.phase("evaluating", done, total, "rows"),
             interrupted=interrupted,
         )
@@ -137,7 +139,8 @@ class Outcomes:
             pairs = [(prompt, wrap(prompt), None) for prompt in sample.prompts]
         else:
             pairs = [(r.prompt, r.wrapped, r.reference) for r in parts.data.samples[: sample.count]]
-        if not pairs or not (parts.world.leads or self._parts.settled.strategy == "fsdp"):
+        takes_part = parts.mesh.holders is not None or parts.mesh.has_whole_rows
+        if not pairs or not takes_part:
             self._seconds["sample"] = 0.0
             return
         self._reporter.phase("sampling", 0, len(pairs), "prompts")
@@ -153,8 +156,10 @@ class Outcomes:
 
     def _generate(self, wrapped: str, new_tokens: int) -> str:
         with self._parts.numerics.autocast():
+            objective = self._parts.objective
+            staged = StagedText(objective) if isinstance(objective, Pipeline) else None
             return generate_texts(
-                self._parts.model, self._parts.tokenizer, [wrapped], new_tokens=new_tokens
+                staged or self._parts.model, self._parts.tokenizer, [wrapped], new_tokens=new_tokens
             )[0]
 
     def save(self, step: int) -> None:
@@ -210,5 +215,5 @@ class Outcomes:
         )
 
     def _gather_nothing(self) -> None:
-        if self._parts.settled.strategy == "fsdp":
+        if self._parts.mesh.holders is not None:
             reshard(self._parts.model)

@@ -8,10 +8,10 @@ import torch
 
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.settled import Settled
-from trainer_core.plan.choose import best_plan, plans_for
-from trainer_core.plan.degrees import degrees_of
+from trainer_core.plan.choose import best_plan
 from trainer_core.plan.memory import predict_memory
 from trainer_core.plan.mend import cheapest_mend
+from trainer_core.plan.search import plans_for
 from trainer_core.plan.types import Hardware, Layout, MemorySplit, ModelShape, Workload
 from trainer_core.run.workload import workload_in
 
@@ -70,7 +70,7 @@ def _memory(
     settled: Settled, shape: ModelShape, numerics: Numerics, device: torch.device
 ) -> MemorySplit:
     layout = Layout(
-        degrees=degrees_of(settled.world_size, strategy=settled.strategy),
+        degrees=settled.degrees,
         micro_batch_size=settled.micro_batch_size,
         gradient_accumulation_steps=settled.gradient_accumulation_steps,
         recomputed_blocks=shape.layers if settled.recomputation == "blocks" else 0,

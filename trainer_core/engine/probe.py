@@ -10,12 +10,13 @@ from torch import Tensor
 
 from trainer_core.engine.distributed import largest_over_ranks
 from trainer_core.engine.memory import peak_memory_bytes
+from trainer_core.engine.passes import Passes
 from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.setup import Parts
 from trainer_core.run.events import MemoryProbed
 
 
-def probe_memory(parts: Parts) -> MemoryProbed:
+def probe_memory(parts: Parts, passes: Passes) -> MemoryProbed:
     """Run forward and backward on the longest micro-batch and measure the peak; every rank joins.
 
     Weights, optimizer and random states are afterwards what they were. What the optimizer has not
@@ -36,7 +37,7 @@ def probe_memory(parts: Parts) -> MemoryProbed:
     to_come = states_to_come(parts.optimizer)
     held = [torch.empty_like(state) for state in to_come for _ in range(2)] if card else []
     with torch.random.fork_rng(devices=[parts.device] if card else []):
-        parts.objective(**parts.train_feed.feed.heaviest().arguments()).backward()
+        passes.try_heaviest(parts.train_feed.feed.heaviest())
     parts.optimizer.zero_grad(set_to_none=True)
     peak = peak_memory_bytes(parts.device) or 0
     if not card and peak:

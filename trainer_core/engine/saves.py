@@ -64,7 +64,7 @@ class Saves:
         self._reporter.phase("saving")
         began = time.monotonic()
         parts = self._parts
-        if parts.settled.strategy == "fsdp":
+        if parts.mesh.holders is not None:
             reshard(parts.model)
         saver = self._saver = self._saver or self._new_saver()
         snapshot = take_snapshot(

@@ -9,6 +9,7 @@ import msgspec
 import torch
 
 from trainer_core.errors import ConfigError
+from trainer_core.plan.degrees import EXECUTED, Degrees, Strategy, degrees_of
 from trainer_core.run.config import RunConfig
 
 SEQUENCE_LENGTH = 1024
@@ -32,7 +33,8 @@ class Settled:
     global_batch_size: int
     micro_batch_size: int
     learning_rate: float
-    strategy: Literal["single", "ddp", "fsdp"]
+    degrees: Degrees
+    """How the ranks share the work."""
     recomputation: Literal["none", "blocks"]
     world_size: int
     choices: tuple[str, ...] = ()
@@ -40,9 +42,14 @@ class Settled:
     """Predicted peak on the fast path, which has a prediction of its own."""
 
     @property
+    def strategy(self) -> Strategy:
+        """How the ranks that read different rows share weights."""
+        return self.degrees.strategy
+
+    @property
     def gradient_accumulation_steps(self) -> int:
         """Micro-batches of each rank in one optimizer step."""
-        return -(-self.global_batch_size // (self.micro_batch_size * self.world_size))
+        return -(-self.global_batch_size // (self.micro_batch_size * self.degrees.data))
 
     @property
     def eval_every(self) -> int:
@@ -64,10 +71,9 @@ class Settled:
 
     def plan_line(self, precision: str) -> str:
         """Return the plan in one line, as the planner words it."""
-        words = {"single": "one device", "ddp": "data parallel", "fsdp": "sharded data parallel"}
         again = "recomputation" if self.recomputation == "blocks" else "no recomputation"
         return (
-            f"{words[self.strategy]}, micro-batch {self.micro_batch_size}, accumulation "
+            f"{self.degrees.words}, micro-batch {self.micro_batch_size}, accumulation "
             f"{self.gradient_accumulation_steps}, {again}, {precision}"
         )
 
@@ -116,16 +122,16 @@ def settle_steps(
         step_tokens=row_tokens * global_batch_size,
         card=device.type == "cuda",
     )
-    strategy = _strategy(config, world_size)
+    degrees = _degrees(config, world_size)
     recomputation = config.parallel.recomputation
     return Settled(
         config=fill_cadence(config, steps, costs),
         total_steps=steps,
         sequences=sequences,
         global_batch_size=global_batch_size,
-        micro_batch_size=_micro_batch_size(config, global_batch_size, world_size, device),
+        micro_batch_size=_micro_batch_size(config, global_batch_size, degrees.data, device),
         learning_rate=learning_rate,
-        strategy=strategy,
+        degrees=degrees,
         recomputation="none" if recomputation == "auto" else recomputation,
         world_size=world_size,
     )
@@ -140,28 +146,34 @@ def _total_steps(config: RunConfig, sequences: int, global_batch_size: int) -> i
     return steps_from_epochs(epochs, sequences, global_batch_size)
 
 
-def _strategy(config: RunConfig, world_size: int) -> Literal["single", "ddp", "fsdp"]:
-    asked = config.parallel.strategy
-    if world_size == 1:
-        return "single"
-    if asked == "single":
-        raise ConfigError(
-            "parallel.strategy", asked, "use auto, ddp or fsdp", f"{world_size} ranks were started"
-        )
+def _degrees(config: RunConfig, world_size: int) -> Degrees:
+    asked, parallel = config.parallel.strategy, config.parallel
     # Adapters mix number formats in one block, which FSDP does not take; their states are small.
     if asked == "fsdp" and config.method != "full":
         raise ConfigError(
             "parallel.strategy", asked, "use auto or ddp", "adapters are replicated, not sharded"
         )
-    if asked != "auto":
-        return asked
-    return "fsdp" if config.method == "full" else "ddp"
+    degrees = degrees_of(
+        world_size,
+        strategy="ddp" if asked == "auto" and config.method != "full" else asked,
+        shard=parallel.shard,
+        tensor=parallel.tensor,
+        pipeline=parallel.pipeline,
+        context=parallel.context,
+    )
+    if degrees.kind not in EXECUTED:
+        fix = f"use one of {', '.join(sorted(EXECUTED))}"
+        raise ConfigError("parallel", degrees.kind, fix, "this combination is not run yet")
+    if config.method != "full" and degrees.devices > degrees.data:
+        problem = f"{config.method} runs as copies on every device"
+        raise ConfigError("parallel", degrees.words, "leave tensor, pipeline, context out", problem)
+    return degrees
 
 
 def _micro_batch_size(
-    config: RunConfig, global_batch_size: int, world_size: int, device: torch.device
+    config: RunConfig, global_batch_size: int, data: int, device: torch.device
 ) -> int:
-    share = -(-global_batch_size // world_size)
+    share = -(-global_batch_size // data)
     if config.micro_batch_size is not None:
         return min(config.micro_batch_size, share)
     tokens = CARD_MICRO_BATCH_TOKENS if device.type == "cuda" else CPU_MICRO_BATCH_TOKENS

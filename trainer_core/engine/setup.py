@@ -36,13 +36,17 @@ from trainer_core.engine.kernels.block_adamw import BlockAdamW
 from trainer_core.engine.model import LoadedModel, blocks_of, load_model
 from trainer_core.engine.objective import METHOD, Objective, inner_model
 from trainer_core.engine.optimizer import build_optimizer
+from trainer_core.engine.parallel.mesh import Mesh, make_mesh
+from trainer_core.engine.parallel.stages import Pipeline, keep_stage
+from trainer_core.engine.parallel.tensor import split_tensors
 from trainer_core.engine.precision import Numerics, choose_numerics
 from trainer_core.engine.pretrained import check_source
 from trainer_core.engine.recompute import recompute_blocks
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.settled import Settled, settle_length, settle_steps
 from trainer_core.engine.sharded_model import give_memory
-from trainer_core.errors import UserError
+from trainer_core.errors import ConfigError, UserError
+from trainer_core.plan.degrees import shape_problem
 from trainer_core.plan.fast_path import FastPath
 from trainer_core.run.config import RunConfig
 
@@ -60,13 +64,14 @@ class Parts:
 
     settled: Settled
     world: World
+    mesh: Mesh
     device: torch.device
     numerics: Numerics
     tokenizer: PreTrainedTokenizerBase
     data: PreparedData
     loaded: LoadedModel
     objective: nn.Module
-    """`Objective`, wrapped in DDP where there are replicas."""
+    """`Objective`, wrapped in DDP where there are copies; a `Pipeline` where there are stages."""
     optimizer: torch.optim.Optimizer
     train_feed: StepFeed
     eval_feed: RowFeed | None
@@ -97,23 +102,26 @@ def build(
     data = prepare(config, tokenizer, report=reporter.phase)
     rows = _rows_of(config, data)
     settled = _settled(config, data, len(rows), world, device)
-    sharded = settled.strategy == "fsdp"
+    mesh = make_mesh(settled.degrees, world.rank, device)
+    world = replace(world, holds=mesh.ranks_of_stage)
     reporter.phase("loading")
     checkpoint = agreed_checkpoint(run_folder, world)
     check_same_run(checkpoint, settled, data.fingerprint)
     loaded = load_model(
-        config, numerics=numerics, device=device, tokenizer=tokenizer, sharded=sharded
+        config, numerics=numerics, device=device, tokenizer=tokenizer, sharded=mesh.cuts_weights
     )
     reporter.beat()
     settled, path = _path_of(settled, loaded, numerics, device, checkpoint)
-    objective, optimizer = _assemble(settled, loaded, numerics, device, path)
-    make_repeatable(config.seed, world.rank, device)
+    objective, optimizer = _assemble(settled, loaded, numerics, path=path, mesh=mesh)
+    # Tensor ranks compute the same activations outside the blocks, so dropout must be the same.
+    make_repeatable(config.seed, world.rank // settled.degrees.tensor, device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model=loaded.model, optimizer=optimizer, rank=world.rank)
-    train_feed, eval_feed = _feeds(data, rows, settled, world=world, loaded=loaded)
+    train_feed, eval_feed = _feeds(data, rows, settled, mesh=mesh, loaded=loaded)
     return Parts(
         settled=settled,
         world=world,
+        mesh=mesh,
         device=device,
         numerics=numerics,
         tokenizer=tokenizer,
@@ -232,7 +240,7 @@ def _feeds(
     rows: Sequence[tuple[int, ...]],
     settled: Settled,
     *,
-    world: World,
+    mesh: Mesh,
     loaded: LoadedModel,
 ) -> tuple[StepFeed, RowFeed | None]:
     device = next(loaded.model.parameters()).device
@@ -241,8 +249,8 @@ def _feeds(
         "sequence_length": data.sequence_length,
         "micro_batch_size": settled.micro_batch_size,
         "device": device,
-        "rank": world.rank,
-        "world_size": world.size,
+        "rank": mesh.place.data,
+        "world_size": mesh.degrees.data,
         "fixed_shapes": loaded.packed and uses_kernel(device, numerics),
     }
     train = StepFeed(
@@ -261,25 +269,32 @@ def _assemble(
     settled: Settled,
     loaded: LoadedModel,
     numerics: Numerics,
-    device: torch.device,
+    *,
     path: FastPath | None,
+    mesh: Mesh,
 ) -> tuple[nn.Module, torch.optim.Optimizer]:
     """Wrap the model as the plan says; the optimizer is built over what is left on this rank."""
     if settled.recomputation == "blocks" and path is None:
         recompute_blocks(loaded.model)
-    inner = inner_model(loaded.model)
-    blocks = blocks_of(inner)
-    if settled.strategy == "fsdp":
-        distributed.shard(inner, blocks, device=device, compute_dtype=numerics.compute)
-        if loaded.fill is not None:
-            give_memory(inner, device)
-            loaded.fill(inner)
-    objective = cast(nn.Module, Objective(loaded.model, numerics, packed=loaded.packed))
-    if settled.strategy == "fsdp":
+    inner, device = inner_model(loaded.model), mesh.device
+    blocks = _cut(inner, blocks_of(inner), loaded, mesh)
+    if mesh.holders is not None:
+        distributed.shard(inner, blocks, mesh=mesh.holders, compute_dtype=numerics.compute)
+    if loaded.fill is not None:
+        give_memory(inner, device)
+        loaded.fill(inner)
+    if mesh.onward is not None:
+        objective: nn.Module = Pipeline(inner, numerics, mesh)
+    else:
+        objective = Objective(loaded.model, numerics, packed=loaded.packed, mesh=mesh)
+    if mesh.holders is not None:
         distributed.gather_for(inner, METHOD)
     if path is not None:
         prepare_blocks(inner, blocks, path)
-    if device.type == "cuda" and loaded.packed and os.environ.get("MOAI_TUI_COMPILE") != "0":
+    # Blocks that talk to other ranks are not compiled: their graphs would break at every word.
+    alone = mesh.tensor is None and mesh.context is None
+    wanted = os.environ.get("MOAI_TUI_COMPILE") != "0"
+    if device.type == "cuda" and loaded.packed and alone and wanted:
         for block in blocks:
             block.compile()
     optimizer = build_optimizer(
@@ -289,6 +304,26 @@ def _assemble(
         states=path.states if path else None,
         seed=settled.config.seed,
     )
-    if settled.strategy == "ddp":
-        objective = distributed.replicate(objective, device=device)
+    if mesh.copies is not None and mesh.holders is None and mesh.onward is None:
+        objective = distributed.replicate(objective, device=device, group=mesh.copies)
     return objective.train(), optimizer
+
+
+def _cut(
+    inner: nn.Module, blocks: list[nn.Module], loaded: LoadedModel, mesh: Mesh
+) -> list[nn.Module]:
+    """Leave this rank its stage of the model and its share of the products; returns its blocks.
+
+    Raises:
+        ConfigError: If the model cannot be cut that way.
+    """
+    degrees = mesh.degrees
+    problem = shape_problem(degrees, loaded.shape, loaded.shape.context)
+    if problem is not None:
+        raise problem
+    if not loaded.packed and degrees.devices > degrees.data:
+        words = "an architecture with attention of its own runs as copies or shards only"
+        raise ConfigError("parallel", degrees.words, "leave tensor, pipeline, context out", words)
+    blocks = keep_stage(inner, blocks, mesh)
+    split_tensors(inner, blocks, mesh)
+    return blocks

@@ -19,7 +19,15 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainer_core.engine.gather import named_weights, own_rows, put_rows, whole
+from trainer_core.engine.gather import (
+    named_weights,
+    own_rows,
+    put_rows,
+    put_whole,
+    whole,
+    whole_shape,
+)
+from trainer_core.engine.parallel.pieces import split_of
 
 KEPT_VALUES = 1 << 16
 """A constructor's own values (ones, zeros) are kept for parameters of at most so many; larger ones
@@ -190,7 +198,8 @@ def fill_from_files(model: nn.Module, folder: Path, prefix: str = "") -> Fill | 
         opened = {file: safe_open(file, "pt") for file, _ in chosen.values()}
         with torch.no_grad():
             for name, (file, key) in chosen.items():
-                read_rows(opened[file], key, now[name])
+                if name in now:  # else another stage's
+                    read_rows(opened[file], key, now[name])
 
     return fill
 
@@ -207,8 +216,8 @@ def stored_tensors(folder: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
 
 def read_rows(opened: Any, key: str, target: Tensor) -> None:
     """Read this rank's rows of one stored tensor into its shard."""
-    if target.dim() == 0:
-        target.copy_(opened.get_tensor(key))
+    if target.dim() == 0 or split_of(target) is not None:
+        put_whole(target, opened.get_tensor(key))
         return
     rows = own_rows(target)
     put_rows(target, opened.get_slice(key)[rows.start : rows.stop])
@@ -245,7 +254,8 @@ def _replay(
     number = -1
     for place, change in enumerate(changes):
         held = room[change.dtype][: change.elements]
-        if change.number not in names or place < last[change.number]:
+        # A weight of another stage is not among them either.
+        if names.get(change.number) not in weights or place < last[change.number]:
             if change.name in _DRAWN:  # only for the generator's sake
                 change.apply(held.as_strided(*change.view))
             continue
@@ -256,8 +266,7 @@ def _replay(
         change.apply(held.as_strided(*change.view))
         following = changes[place + 1].number if place + 1 < len(changes) else -1
         if following != number:
-            full = held.view(target.shape)
-            put_rows(target, full[own_rows(target)] if full.dim() else full)
+            put_whole(target, held.view(whole_shape(target)))
 
 
 def _change(name: str, target: Tensor, apply: Callable[[Tensor], object]) -> Change:

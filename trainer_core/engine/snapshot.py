@@ -7,7 +7,7 @@ devices; each rank copies and writes the part of them that it owns.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,13 +19,15 @@ from trainer_core.accelerators.cgroup import memory_limit_bytes, memory_used_byt
 from trainer_core.engine.distributed import World, sum_over_ranks
 from trainer_core.engine.gather import (
     COMPILE_PREFIX,
-    is_sharded,
+    is_shared,
     is_split_by_rows,
-    named_weights,
     plain_module,
+    stored_weights,
     whole,
+    whole_shape,
 )
 from trainer_core.engine.host_copy import HostCopies
+from trainer_core.engine.parallel.pieces import marked, split_of
 from trainer_core.engine.row_exchange import Rows
 
 SMALL_BYTES = 4 << 20
@@ -83,7 +85,7 @@ def take_snapshot(
     adapters = hasattr(plain_module(model), "peft_config")
     weights = dict(_weights(model, adapters=adapters))
     wanted = {**weights, **dict(_states(model, optimizer))}
-    owners = _owners(wanted, 1 if adapters else world.size)
+    owners = _owners(wanted, (0,) if adapters else world.holders)
     own_bytes = sum(_bytes(wanted[name]) for name, owner in owners.items() if owner == world.rank)
     split = {name for name, tensor in wanted.items() if is_split_by_rows(tensor, world.size)}
     live = _own_parts(wanted, owners, split, world)
@@ -91,7 +93,7 @@ def take_snapshot(
     # Rows are held twice for a moment: as this rank's, and as whole tensors of which it owns some.
     copied = sum(map(_bytes, live.values())) + sum(_bytes(wanted[n]) for n in split) // world.size
     waits = room_bytes is not None and copied > room_bytes + copies.held_bytes
-    gathered = {name for name, tensor in wanted.items() if is_sharded(tensor)} - split
+    gathered = {name for name, tensor in wanted.items() if is_shared(tensor)} - split
     kept = live if waits else _out_of_the_way(live, gathered, copies)
     rows = [
         Rows(name=name, shape=wanted[name].shape, owner=owners[name], own=kept.pop(name))
@@ -144,7 +146,7 @@ def _own_parts(
     for name, tensor in wanted.items():
         if name in split:
             parts[name] = cast(Any, tensor).to_local()
-        elif is_sharded(tensor) or owners[name] == world.rank:
+        elif is_shared(tensor) or owners[name] == world.rank:
             part = whole(tensor)
             if owners[name] == world.rank:
                 parts[name] = part
@@ -169,9 +171,9 @@ def _out_of_the_way(
 
 
 def _weights(model: nn.Module, *, adapters: bool) -> Iterable[tuple[str, Tensor]]:
-    for name, parameter in named_weights(model):
+    for name, parameter in stored_weights(model):
         if parameter.requires_grad or not adapters:
-            yield name, parameter.detach()
+            yield name, marked(parameter.detach(), split_of(parameter))
     if adapters:
         return
     plain = plain_module(model)
@@ -182,21 +184,22 @@ def _weights(model: nn.Module, *, adapters: bool) -> Iterable[tuple[str, Tensor]
 
 
 def _states(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterable[tuple[str, Tensor]]:
-    for name, parameter in named_weights(model):
+    for name, parameter in stored_weights(model):
         for key, value in sorted(optimizer.state.get(parameter, {}).items()):
             tensor = value if isinstance(value, Tensor) else torch.tensor(value)
-            yield f"{name}|{key}", tensor.detach()
+            split = split_of(parameter) if tensor.dim() else None
+            yield f"{name}|{key}", marked(tensor.detach(), split)
 
 
-def _owners(tensors: dict[str, Tensor], ranks: int) -> dict[str, int]:
+def _owners(tensors: dict[str, Tensor], ranks: Sequence[int]) -> dict[str, int]:
     """Share tensors out so that every rank has about as many bytes; the same on every rank."""
-    load = [0] * ranks
+    load = dict.fromkeys(ranks, 0)
     owners: dict[str, int] = {}
     for name, tensor in tensors.items():
-        owners[name] = load.index(min(load))
+        owners[name] = min(load, key=lambda rank: load[rank])
         load[owners[name]] += _bytes(tensor)
     return owners
 
 
 def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+    return whole_shape(tensor).numel() * tensor.element_size()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from trainer_core.engine.distributed import reduce_sum
 from trainer_core.engine.failure import TrainingFailed, memory_named
 from trainer_core.engine.feed import MicroBatch
 from trainer_core.engine.memory import peak_memory_bytes
@@ -23,12 +20,12 @@ from trainer_core.engine.metrics import (
     peak_flops_of,
 )
 from trainer_core.engine.optimizer import (
-    gradient_norm,
     guarded_step,
     learning_rate_at,
     set_learning_rate,
 )
 from trainer_core.engine.outcomes import Outcomes
+from trainer_core.engine.passes import Passes
 from trainer_core.engine.probe import probe_memory
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.saver import SaveProblem
@@ -71,6 +68,7 @@ class Trainer:
         self._reporter, self._wishes = reporter, wishes
         self._outcomes = Outcomes(parts, run_folder, reporter=reporter, attempt=attempt)
         self._trained = [p for p in parts.objective.parameters() if p.requires_grad]
+        self._passes = Passes(parts)
         self._clock = clock_for(parts.device)
         self._peak_flops = peak_flops_of(parts.device)
         self._peak_memory = 0
@@ -108,7 +106,7 @@ class Trainer:
             if is_compiled(self._parts.device):
                 self._warm_up()
             self._reporter.phase("probing")
-            self._reporter.event(probe_memory(self._parts))
+            self._reporter.event(probe_memory(self._parts, self._passes))
 
     def _warm_up(self) -> None:
         """Run every kernel once, with nothing to show for it, so that compiling has a name.
@@ -120,11 +118,11 @@ class Trainer:
         cards = [parts.device] if parts.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cards):
             batches, _ = parts.train_feed.take(self.step + 1, last=True)
-            arguments = batches.micro_batches[0].arguments()
-            parts.objective(**arguments).backward()
+            first = batches.micro_batches[0]
+            self._passes.try_heaviest(first)
             parts.optimizer.zero_grad(set_to_none=True)
             with torch.no_grad():
-                parts.objective.eval()(**arguments)
+                parts.objective.eval()(**first.arguments())
             parts.objective.train()
 
     def train(self) -> Ending | None:
@@ -176,10 +174,9 @@ class Trainer:
         )
         set_learning_rate(self._parts.optimizer, rate)
         loss = self._forward_backward(batches.micro_batches, batches.work.counted_tokens)
-        stepper = self._parts.stepper
-        norm = stepper.gradient_norm() if stepper else gradient_norm(self._trained)
+        norm = self._passes.gradient_norm()
         self._report_late()
-        if stepper is None:
+        if self._parts.stepper is None:
             most = self._settled.config.optimizer.max_grad_norm
             guarded_step(self._parts.optimizer, loss, norm, most)
         self._parts.optimizer.zero_grad(set_to_none=True)
@@ -197,29 +194,7 @@ class Trainer:
         self, micro_batches: tuple[MicroBatch, ...], counted_tokens: int
     ) -> Tensor:
         """Return the step's loss over all ranks; its gradients stand in the parameters."""
-        total = torch.zeros((), device=self._parts.device)
-        # DDP and FSDP average over ranks; the loss is a sum over them.
-        scale = self._parts.world.size / counted_tokens
-        for number, micro_batch in enumerate(micro_batches, start=1):
-            with self._accumulating(last=number == len(micro_batches)):
-                loss = self._parts.objective(**micro_batch.arguments())
-                with self._stepping(loss):
-                    (loss * scale).backward()
-            total += loss.detach()
-            self._reporter.beat()
-        return reduce_sum(total) / counted_tokens
-
-    def _stepping(self, loss: Tensor) -> AbstractContextManager[object]:
-        """Inside, weights step as their gradients come, where the run does that."""
-        stepper = self._parts.stepper
-        return nullcontext() if stepper is None else stepper.stepping(loss.detach())
-
-    def _accumulating(self, *, last: bool) -> AbstractContextManager[object]:
-        """DDP sends gradients with a step's last micro-batch; FSDP with each, to free memory."""
-        if self._settled.strategy == "ddp" and not last:
-            no_sync = cast(Any, self._parts.objective).no_sync
-            return cast(AbstractContextManager[object], no_sync())
-        return nullcontext()
+        return self._passes.forward_backward(micro_batches, counted_tokens, self._reporter.beat)
 
     def _report_late(self) -> None:
         """Read the numbers of the step before, check them, write its event."""

@@ -21,23 +21,22 @@ from pathlib import Path
 import torch
 from trainer_core.engine import distributed
 from trainer_core.engine.checkpoint import agreed_checkpoint, load_checkpoint
+from trainer_core.engine.parallel.mesh import make_mesh
+from trainer_core.plan.degrees import Degrees
 from tests.trainer_core.engine.small import optimizer_of, save, small_model, train
 
 world = distributed.read_world()
 distributed.join(world, torch.device("cpu"))
 model = small_model()
-distributed.shard(
-    model, list(model.transformer.h), device=torch.device("cpu"), compute_dtype=torch.float32
-)
+mesh = make_mesh(Degrees(shards=2), world.rank, torch.device("cpu")).holders
+distributed.shard(model, list(model.transformer.h), mesh=mesh, compute_dtype=torch.float32)
 optimizer = optimizer_of(model)
 train(model, optimizer, 2)
 run = Path(sys.argv[1])
 assert save(run, 2, model, optimizer, world=world) is None
 straight = train(model, optimizer, 2)
 again = small_model(seed=5)
-distributed.shard(
-    again, list(again.transformer.h), device=torch.device("cpu"), compute_dtype=torch.float32
-)
+distributed.shard(again, list(again.transformer.h), mesh=mesh, compute_dtype=torch.float32)
 fresh = optimizer_of(again)
 load_checkpoint(agreed_checkpoint(run, world), model=again, optimizer=fresh, rank=world.rank)
 resumed = train(again, fresh, 2)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from trainer_core.engine import probe, rank, trainer
+from trainer_core.engine.passes import Passes
 from trainer_core.engine.probe import states_to_come
 from trainer_core.run.events import MemoryProbed
 
@@ -23,9 +24,9 @@ def seen_parts(monkeypatch):
             len(parts.optimizer.state),
         )
 
-    def watched(parts):
+    def watched(parts, passes):
         before = facts(parts)
-        event = inner(parts)
+        event = inner(parts, passes)
         seen["parts"], seen["before"], seen["after"] = parts, before, facts(parts)
         seen["gradients"] = [p.grad for p in parts.objective.parameters()]
         return event
@@ -55,7 +56,7 @@ def test_it_does_not_show_in_the_losses(make_run, read_events, monkeypatch):
     curves = []
     for name in ("probed", "not"):
         if name == "not":
-            monkeypatch.setattr(trainer, "probe_memory", lambda parts: MemoryProbed())
+            monkeypatch.setattr(trainer, "probe_memory", lambda parts, passes: MemoryProbed())
         folder = make_run(name, sample={"count": 0}, method="lora", lora={"dropout": 0.3})
         assert rank.main(folder) == 0
         curves.append([event["train_loss"] for event in read_events(folder, "step")])
@@ -71,11 +72,11 @@ def test_the_states_that_step_1_makes_are_counted(make_run, seen_parts, monkeypa
     assert states_to_come(parts.optimizer) == []  # by now the step has made them
     parts.optimizer.state.clear()
     assert sum(state.numel() for state in states_to_come(parts.optimizer)) == weights
-    assert probe.probe_memory(parts).probed_memory_bytes == 1000 + 2 * 4 * weights
+    assert probe.probe_memory(parts, Passes(parts)).probed_memory_bytes == 1000 + 2 * 4 * weights
 
 
 def test_memory_that_is_full_ends_the_run_before_step_1(make_run, read_events, monkeypatch):
-    def full(parts):
+    def full(parts, passes):
         torch.empty(1 << 55, dtype=torch.uint8)
 
     monkeypatch.setattr(trainer, "probe_memory", full)

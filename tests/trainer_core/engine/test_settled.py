@@ -65,7 +65,7 @@ def test_several_ranks_shard_full_training_and_replicate_adapters():
     assert settle(2, parallel=ParallelConfig(strategy="ddp")).strategy == "ddp"
     with pytest.raises(ConfigError, match="adapters"):
         settle(2, method="lora", parallel=ParallelConfig(strategy="fsdp"))
-    with pytest.raises(ConfigError, match="2 ranks"):
+    with pytest.raises(ConfigError, match="there are 2"):
         settle(2, parallel=ParallelConfig(strategy="single"))
 
 
