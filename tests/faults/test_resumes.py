@@ -16,6 +16,8 @@ from tests.faults.laboratory import Laboratory, Tail, losses_of, record, sums_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 
+NEVER = 1_000_000
+"""Steps between two checkpoints of a run that is not looked at again."""
 FLOAT_NOISE = 5e-5
 """Relative: sums of fp32 in another order, carried through a few steps of a fresh model."""
 
@@ -53,11 +55,16 @@ class Ranks:
         return self.process.stdout.readline().strip()
 
 
-def left_at(folder: Path, step: int, place: Path) -> Path:
-    """Return a copy of a run as if it had died right after the checkpoint of a step."""
+def left_at(folder: Path, step: int, place: Path, *, saves_every: int = 1) -> Path:
+    """Return a copy of a run as if it had died right after the checkpoint of a step.
+
+    It saves as rarely as its test allows: checkpoints are most of its time.
+    """
     copy = place / f"{step:03}-{folder.name[-12:]}"
     copy.mkdir()
-    shutil.copy(folder / "config.yaml", copy)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["checkpoint"]["every_steps"] = saves_every
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
     shutil.copy(folder / "meta.yaml", copy)
     for name in ("control", "heartbeat", "logs"):
         (copy / name).mkdir()
@@ -93,12 +100,12 @@ def test_resumed_at_every_step_and_again(laboratory: Laboratory) -> None:
     place.mkdir()
     resumes = 0
     for step in range(1, last):
-        first = left_at(reference, step, place)
+        first = left_at(reference, step, place, saves_every=step + 1)
         ranks.train(first, 2)
         goes_on_alike(first, step, reference)
         resumes += 1
         if step + 1 < last:
-            second = left_at(first, step + 1, place)
+            second = left_at(first, step + 1, place, saves_every=NEVER)
             ranks.train(second, 3)
             goes_on_alike(second, step + 1, reference)
             resumes += 1
