@@ -72,7 +72,7 @@ def test_costs_are_those_that_were_measured() -> None:
     card = costs_of(RunConfig(), eval_tokens=0, step_tokens=32_768, card=True)
     assert card.evaluation_steps == 0
     assert card.checkpoint_steps is not None
-    assert 20 < card.checkpoint_steps < 80
+    assert 5 < card.checkpoint_steps < 20  # a card trains on meanwhile: a quarter counts
     adapters = RunConfig(method="lora")
     lora = costs_of(adapters, eval_tokens=None, step_tokens=1_900, card=False)
     assert lora == Costs(evaluation_steps=None, checkpoint_steps=0.0)
