@@ -186,6 +186,8 @@ def made(name: str, scratch: Path) -> str:
         "n_head": width // 64,
         "n_positions": 1024,
         "vocab_size": 2048,
+        # With dropout attention would keep its scores.
+        **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0),
     }
     folder = scratch / name
     folder.mkdir(exist_ok=True)

@@ -246,7 +246,7 @@ class MoaiApp(App[int]):
     def on_form_filled(self, message: FormFilled) -> None:
         """Open the form as that run was started."""
         if message.config is not None:
-            self.open_form(message.config)
+            self.open_form(message.config, message.change)
         else:
             self.say(message.problem or "This run cannot be read.", ok=False)
 
@@ -283,12 +283,14 @@ class MoaiApp(App[int]):
         if not (isinstance(self.screen, RunScreen) and self.screen.run_id == run_id):
             self.push_screen(RunScreen(run_id))
 
-    def open_form(self, config: RunConfig | None = None) -> None:
-        """Show the form, filled from `config`, else with the defaults."""
+    def open_form(
+        self, config: RunConfig | None = None, change: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Show the form, filled from `config`, else with the defaults, and marked changes made."""
         from moai_tui.screens.new_run import NewRunScreen
 
         if not isinstance(self.screen, NewRunScreen):
-            self.push_screen(NewRunScreen(config))
+            self.push_screen(NewRunScreen(config, dict(change)))
 
     def go_back(self) -> None:
         """Close the screen on top; the home screen stays."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from trainer_core.foreign_text import show, show_line
 
 if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceSnapshot
+    from trainer_core.plan.types import Verdict
     from trainer_core.run.config import RunConfig
     from trainer_core.run.data_report import DataReport
     from trainer_core.run.data_worker import DataWorker, Download
@@ -61,12 +63,24 @@ def plan_answer(
 
     try:
         found = with_disk(verdict_for(_sized(draft, devices), devices, report))
+        verdict = _with_danger(found.verdict)
         chosen = _chosen_for(found.choices)
         reasons = [(field, chosen.get(field) or _reason(field, draft)) for field in EXPLAINED]
     except Exception as error:  # the outermost line of the planner's thread
         return PlanReady(draft, None, (("", sentence(error, "The planner failed")),))
-    return PlanReady(draft, found.verdict, tuple(found.problems), found.config,
+    return PlanReady(draft, verdict, tuple(found.problems), found.config,
                      tuple(pair for pair in reasons if pair[1]))  # fmt: skip
+
+
+def _with_danger(verdict: Verdict | None) -> Verdict | None:
+    """Return the verdict with a warning where a log-out would kill what is started here."""
+    from trainer_core.run.session import logout_danger
+
+    danger = logout_danger() if verdict is not None else None
+    if verdict is None or danger is None:
+        return verdict
+    warning = f"{danger.text}; {danger.fix}" if danger.fix else danger.text
+    return replace(verdict, notes=(warning, *verdict.notes))
 
 
 def _chosen_for(choices: Sequence[str]) -> dict[str, str]:

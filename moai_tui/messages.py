@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.message import Message
 
+from moai_tui.told import Told
+
 if TYPE_CHECKING:  # types only: loading them all costs a tenth of the start
     from trainer_core.accelerators.base import DeviceProcess, DeviceSnapshot, Size
     from trainer_core.accelerators.occupancy import AcceleratorRow
+    from trainer_core.accelerators.waiting_runs import WaitingRun
     from trainer_core.plan.types import Verdict
     from trainer_core.run.catalog import DatasetEntry, ModelEntry
     from trainer_core.run.config import RunConfig
@@ -35,14 +38,15 @@ class AcceleratorsRead(Message):
     """The user's accelerators and what holds them; one of them is current."""
     notes: tuple[str, ...] = ()
     """Bounds and oddities of this machine, one sentence each."""
+    waiting: tuple[WaitingRun, ...] = ()
+    """Everybody's runs that wait for devices, first served first."""
 
     def can_replace(self, message: Message) -> bool:
         """Newest reading wins."""
         return isinstance(message, AcceleratorsRead)
 
 
-@dataclass
-class RunsListed(Message):
+class RunsListed(Told):
     """The run folders were looked through; newest run first."""
 
     runs: tuple[RunSummary, ...]
@@ -52,8 +56,7 @@ class RunsListed(Message):
         return isinstance(message, RunsListed)
 
 
-@dataclass
-class RunUpdated(Message):
+class RunUpdated(Told):
     """The followed run has new events; `view` is the whole run, folded."""
 
     run_id: str
@@ -67,14 +70,13 @@ class RunUpdated(Message):
         return isinstance(message, RunUpdated) and message.run_id == self.run_id
 
 
-@dataclass
-class TroubleMet(Message):
+class TroubleMet(Told):
     """Something of the dashboard's own does not work; one sentence, said once."""
 
     text: str
 
 
-class Wish(Message):
+class Wish(Told):
     """What a screen wants; the app hands every one of them to `live`."""
 
     changes: ClassVar[bool] = False
@@ -91,7 +93,6 @@ class DeviceWish(Wish):
     changes = True
 
 
-@dataclass
 class PoolChangeWanted(DeviceWish):
     """The user wants other accelerators: one more, one less, another current, another size."""
 
@@ -104,7 +105,6 @@ class PoolChangeWanted(DeviceWish):
     """What is added, or what the row becomes."""
 
 
-@dataclass
 class SignalWanted(DeviceWish):
     """The user confirmed a signal to a process of their own."""
 
@@ -112,7 +112,6 @@ class SignalWanted(DeviceWish):
     signal_name: Literal["INT", "TERM", "KILL"]
 
 
-@dataclass
 class SettingWanted(DeviceWish):
     """The user typed a value for a setting; nothing is its default."""
 
@@ -120,37 +119,32 @@ class SettingWanted(DeviceWish):
     text: str
 
 
-@dataclass
-class DeviceAnswered(Message):
+class DeviceAnswered(Told):
     """A `DeviceWish` was carried out, or one sentence why not."""
 
     text: str
     ok: bool
 
 
-@dataclass
 class RunsWanted(Wish):
     """A list of runs came on screen, or left it."""
 
     visible: bool
 
 
-@dataclass
 class FollowWanted(Wish):
     """A screen shows this run and wants its events; None stops following."""
 
     run_id: str | None
 
 
-@dataclass
 class PlanWanted(Wish):
     """The form changed: what would it take?"""
 
     draft: RunConfig
 
 
-@dataclass
-class PlanReady(Message):
+class PlanReady(Told):
     """The planner's answer to the newest draft; `problems` are (field, sentence) pairs."""
 
     draft: RunConfig
@@ -167,15 +161,13 @@ class PlanReady(Message):
         return isinstance(message, PlanReady)
 
 
-@dataclass
 class DataWanted(Wish):
     """The form chose a dataset (or what shapes its rows): what would the model see?"""
 
     draft: RunConfig
 
 
-@dataclass
-class DataReady(Message):
+class DataReady(Told):
     """The worker's report on the newest dataset, or one sentence why there is none."""
 
     draft: RunConfig
@@ -191,7 +183,6 @@ class DataReady(Message):
         )
 
 
-@dataclass
 class CatalogWanted(Wish):
     """The form opened: which models and datasets are there?"""
 
@@ -201,15 +192,13 @@ class CatalogWanted(Wish):
     """Interpreter whose packages may bring a model along."""
 
 
-@dataclass
-class CatalogRead(Message):
+class CatalogRead(Told):
     """Models and datasets: those on this machine first, then what can be fetched."""
 
     models: tuple[ModelEntry, ...]
     datasets: tuple[DatasetEntry, ...]
 
 
-@dataclass
 class LaunchRequested(Wish):
     """The user pressed start on a valid form."""
 
@@ -218,15 +207,13 @@ class LaunchRequested(Wish):
     config: RunConfig
 
 
-@dataclass
-class LaunchEnded(Message):
+class LaunchEnded(Told):
     """The run was started, or one sentence why not."""
 
     run_id: str | None
     problem: str | None = None
 
 
-@dataclass
 class StopRequested(Wish):
     """The user confirmed stopping a run."""
 
@@ -235,7 +222,6 @@ class StopRequested(Wish):
     run_id: str
 
 
-@dataclass
 class ResumeRequested(Wish):
     """The user wants a stopped, failed or lost run to go on."""
 
@@ -244,8 +230,7 @@ class ResumeRequested(Wish):
     run_id: str
 
 
-@dataclass
-class ActionEnded(Message):
+class ActionEnded(Told):
     """A request to a run was answered, in one sentence."""
 
     run_id: str
@@ -253,7 +238,6 @@ class ActionEnded(Message):
     ok: bool
 
 
-@dataclass
 class ControlRequested(RunWish):
     """The user wants something of a living run: `pause`, `resume`, `save`, `set` or `extend`."""
 
@@ -265,7 +249,6 @@ class ControlRequested(RunWish):
     """(name, value) pairs, as `run.control.send_request` takes them."""
 
 
-@dataclass
 class RunsToCompareWanted(RunWish):
     """A chart wants the whole of these runs; the first one is compared with the rest."""
 
@@ -281,8 +264,7 @@ class ReadRun:
     config: RunConfig
 
 
-@dataclass
-class RunsToCompareRead(Message):
+class RunsToCompareRead(Told):
     """The runs of the newest `RunsToCompareWanted`, in its order; unreadable ones left out."""
 
     runs: tuple[ReadRun, ...]
@@ -291,23 +273,22 @@ class RunsToCompareRead(Message):
     """Why a run is missing, one sentence."""
 
 
-@dataclass
 class FormWanted(RunWish):
     """The user wants the form filled from this run."""
 
     run_id: str
 
 
-@dataclass
-class FormFilled(Message):
+class FormFilled(Told):
     """The configuration to fill the form from, or one sentence why there is none."""
 
     run_id: str
     config: RunConfig | None
     problem: str | None = None
+    change: tuple[tuple[str, str], ...] = ()
+    """Fields and texts under which a run that did not fit would; the form marks them."""
 
 
-@dataclass
 class WordsChanged(RunWish):
     """The user named a run, tagged it or wrote a note."""
 
@@ -319,7 +300,6 @@ class WordsChanged(RunWish):
     notes: str
 
 
-@dataclass
 class TrashWanted(RunWish):
     """The user confirmed that these runs go into the trash."""
 
@@ -329,7 +309,6 @@ class TrashWanted(RunWish):
     """Absolute paths of their run folders."""
 
 
-@dataclass
 class RestoreWanted(RunWish):
     """The user wants back what went into the trash last."""
 
@@ -339,15 +318,13 @@ class RestoreWanted(RunWish):
     """Where the run folders stood."""
 
 
-@dataclass
 class WordsWanted(RunWish):
     """A dialog wants the name, tags and notes of a run, and what its folder holds."""
 
     run_id: str
 
 
-@dataclass
-class WordsRead(Message):
+class WordsRead(Told):
     """What people say of a run, and what would be lost with it."""
 
     run_id: str

@@ -103,8 +103,13 @@ def _read_runs(run_ids: Sequence[str]) -> RunsToCompareRead:
 
 
 def _filled(run_id: str) -> FormFilled:
+    from trainer_core.run.summarize import read_view
+
     try:
-        return FormFilled(run_id, _find(run_id).config())
+        directory = _find(run_id)
+        ended = read_view(directory).training_ended
+        change = tuple(ended.change.items()) if ended else ()
+        return FormFilled(run_id, directory.config(), change=change)
     except Exception as error:  # the outermost line of the thread
         return FormFilled(run_id, None, sentence(error, "The run's configuration cannot be read"))
 

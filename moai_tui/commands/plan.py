@@ -127,14 +127,16 @@ def _print(draft: DraftVerdict, verdict: Verdict) -> None:
     write_line()
     chosen = verdict.choice.size if verdict.choice else None
     rows = [_row(judged, judged.size == chosen) for judged in verdict.sizes]
-    header = ("size", "verdict", "per device", "tokens/s", "time", "plan")
-    write_table(header, rows, right="llrrrl")
+    header = ("size", "verdict", "by", "per device", "tokens/s", "time", "plan")
+    write_table(header, rows, right="lllrrrl")
     write_line()
     write_line(f"why: {verdict.reason}")
     if verdict.choice and verdict.choice.plan:
         write_line(f"memory: {_split_text(verdict.choice.plan)}")
     if verdict.runner_up_cost:
         write_line(f"runner-up: {verdict.runner_up_cost}")
+    if verdict.next_better:
+        write_line(f"better: {verdict.next_better}")
     for choice in draft.choices:
         write_line(f"chosen: {choice}")
     for note in verdict.notes:
@@ -180,6 +182,7 @@ def _row(judged: SizeVerdict, chosen: bool) -> tuple[str, ...]:
     return (
         mark + judged.size,
         judged.verdict,
+        "" if plan is None else "measured" if plan.measured else "computed",
         bytes_text(plan.memory.total if plan else None),
         rate_text(able.tokens_per_second if able else None),
         duration_text(able.seconds if able else None),
@@ -214,8 +217,9 @@ def _as_json(draft: DraftVerdict, verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "runner_up": _size_as_json(verdict.runner_up) if verdict.runner_up else None,
         "runner_up_cost": verdict.runner_up_cost,
+        "next_better": verdict.next_better,
         "notes": list(verdict.notes),
-        "computed_only": True,
+        "computed_only": not any(s.plan and s.plan.measured for s in verdict.sizes),
         "machine": hardware.name if hardware else None,
         "described": hardware.described if hardware else False,
         "model": config.model,
@@ -254,6 +258,7 @@ def _size_as_json(judged: SizeVerdict) -> dict[str, Any]:
         "seconds": able.seconds if able else None,
         "why": judged.why,
         "change": dict([judged.mend]) if judged.mend else None,
+        "measured": plan.measured if plan else False,
         "plan": None,
     }
     if plan is not None:
@@ -261,7 +266,15 @@ def _size_as_json(judged: SizeVerdict) -> dict[str, Any]:
             "strategy": plan.strategy,
             "micro_batch_size": plan.micro_batch_size,
             "gradient_accumulation_steps": plan.gradient_accumulation_steps,
+            "degrees": {
+                "replicas": plan.degrees.replicas,
+                "shards": plan.degrees.shards,
+                "tensor": plan.degrees.tensor,
+                "stages": plan.degrees.stages,
+                "context": plan.degrees.context,
+            },
             "recomputation": plan.recomputation,
+            "recomputed_blocks": plan.recomputed_blocks,
             "precision": plan.precision,
             "line": plan.line,
             "memory_bytes": _split(plan),

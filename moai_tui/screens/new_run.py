@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
 from textual.reactive import Reactive, reactive
@@ -32,6 +33,7 @@ from moai_tui.messages import (
 from moai_tui.screens.choose import ChooseScreen, Picked
 from moai_tui.screens.command import CommandScreen
 from moai_tui.screens.dialogs import ConfirmDialog
+from moai_tui.screens.new_run_layout import ACTION_HELP, BINDINGS, CSS, KEYS
 from moai_tui.signals import dashboard
 from moai_tui.widgets.form.action_line import ActionLine
 from moai_tui.widgets.form.advanced_form import AdvancedForm
@@ -71,62 +73,32 @@ WIDE_COLUMNS = 116
 """From this width on the verdict stands beside the form and the data below both."""
 TALL_ROWS = 40
 """From this height on the parts of the form stand apart."""
-ACTION_HELP = {
-    "start": "Starts the run; it goes on when this terminal is closed.",
-    "unfold": "Devices, micro-batch, precision, eval and save cadence, prompt format and more.",
-}
-KEYS = (
-    ("ctrl+s", "start"),
-    ("enter", "list"),
-    ("ctrl+o", "advanced"),
-    ("ctrl+y", "command"),
-    ("esc", "back"),
-)
 
 
 class NewRunScreen(Screen[None]):
     """Folds the parts' messages into a draft, asks for verdict and data, starts the run."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Before other keys: text that comes in one packet with Tab belongs to the next field.
-        Binding("tab", "leave_field", show=False, priority=True),
-        Binding("down", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
-        Binding("ctrl+s,f5", "start", "Start", id="form.start", tooltip="Start this run"),
-        Binding("escape", "back", "Back", id="form.back", tooltip="Leave the form"),
-        # Letters of the other screens would throw the draft away from a field that takes no text.
-        Binding("q,1,2", "back", show=False),
-        Binding("n,f2", "nothing", show=False),
-        Binding("ctrl+o,f4", "advanced", "Advanced", id="form.advanced", tooltip="More fields"),
-        Binding("ctrl+t,f3", "page", "Verdict or data", id="form.page", tooltip="Other page"),
-        Binding("ctrl+g,f6", "mend", "Make it fit", id="form.mend", tooltip="Take the advice"),
-        Binding("ctrl+y,f8", "command", "Command", id="form.command", tooltip="Copy the command"),
-    ]
-
-    DEFAULT_CSS = """
-    NewRunScreen #columns { height: auto; }
-    NewRunScreen RunForm { width: 3fr; }
-    NewRunScreen VerdictPanel { display: none; width: 2fr; height: 100%; padding: 0 1; }
-    NewRunScreen DataPreview { display: none; height: 1fr; padding: 0 1; }
-    NewRunScreen CompactPanel { height: 1fr; padding: 0 1; }
-    NewRunScreen.-advanced #columns, NewRunScreen.-advanced RunForm { height: 1fr; }
-    NewRunScreen.-advanced CompactPanel, NewRunScreen.-advanced DataPreview { height: 8; }
-    NewRunScreen.-wide VerdictPanel, NewRunScreen.-wide DataPreview { display: block; }
-    NewRunScreen.-wide CompactPanel { display: none; }
-    NewRunScreen.-tall FormPart, NewRunScreen.-tall #actions { margin-bottom: 1; }
-    NewRunScreen.-tall #columns { padding-top: 1; }
-    NewRunScreen.-tall.-advanced DataPreview { height: 14; }
-    """
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
+    DEFAULT_CSS = CSS
 
     # Textual's own declaration repaints the whole screen for each Tab.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     state: reactive[FormState] = reactive(FormState(), init=False, layout=False, repaint=False)
     """Everything known of the draft; the parts draw from it."""
 
-    def __init__(self, draft: RunConfig | None = None) -> None:
+    def __init__(
+        self, draft: RunConfig | None = None, change: Mapping[str, str] | None = None
+    ) -> None:
+        """Make the form.
+
+        Args:
+            draft: What it is filled from.
+            change: Fields and texts that differ from it from the start, and are marked.
+        """
         super().__init__()
         base = draft or RunConfig()
-        self.set_reactive(NewRunScreen.state, FormState(draft=base, base=base))
+        changed = override(base, dict(change)) if change else base
+        self.set_reactive(NewRunScreen.state, FormState(draft=changed, base=base))
         self._misread: dict[str, str] = {}
         self._plan_timer: Timer | None = None
         self._data_timer: Timer | None = None

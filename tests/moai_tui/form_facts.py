@@ -149,8 +149,8 @@ def plan_for(draft: RunConfig, **changes: object) -> PlanReady:
         memory = replace(SPLIT, activations=10 * SPLIT.activations)
         size = replace(SMALL, plan=replace(PLAN, memory=memory, tokens_per_second=980.0))
         verdict = replace(VERDICT, sizes=(size,), choice=size)
-    answer = PlanReady(draft, verdict, resolved=resolved(draft), reasons=REASONS)
-    return replace(answer, **changes)  # type: ignore[arg-type]
+    facts = {"verdict": verdict, "resolved": resolved(draft), "reasons": REASONS, **changes}
+    return PlanReady(draft, **facts)  # type: ignore[arg-type]
 
 
 def data_for(draft: RunConfig) -> DataReady:

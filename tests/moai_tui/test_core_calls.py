@@ -5,6 +5,7 @@ import pytest
 
 from moai_tui import core_calls
 from moai_tui.core_calls import LogTail, data_key, sentence
+from trainer_core.accelerators.host_checks import Check
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.run.config import DataConfig, RunConfig
 from trainer_core.run.data_report import DataReport
@@ -45,6 +46,13 @@ def test_a_verdict_comes_with_defaults_and_reasons(facts):
     assert ready.resolved is not None
     assert ready.resolved.learning_rate is not None
     assert {"learning_rate", "sequence_length"} <= dict(ready.reasons).keys()
+
+
+def test_a_log_out_that_would_kill_the_run_is_said_before_start(facts, monkeypatch):
+    danger = Check(name="log-out", state="problem", text="it dies", fix="linger")
+    monkeypatch.setattr("trainer_core.run.session.logout_danger", lambda: danger)
+    answer = core_calls.plan_answer(RunConfig(), facts.cpu, None)
+    assert answer.verdict.notes[0] == "it dies; linger"
 
 
 def test_the_reason_of_a_chosen_default_is_that_of_this_draft(facts):

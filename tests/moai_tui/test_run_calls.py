@@ -18,7 +18,7 @@ from trainer_core.run.config import RunConfig
 from trainer_core.run.control import take_requests
 from trainer_core.run.directory import RunDirectory, create_run
 from trainer_core.run.event_log import EventWriter
-from trainer_core.run.events import RequestAnswered, Step
+from trainer_core.run.events import RequestAnswered, Step, TrainingEnded
 from trainer_core.run.identity import RunLock, own_identity
 
 NewRun = Callable[..., RunDirectory]
@@ -131,3 +131,13 @@ def test_a_paused_run_without_a_supervisor_is_started_again(new_run, monkeypatch
     run = new_run(name="paused")
     assert carry_out(ControlRequested(run.id, "resume")).ok
     assert [directory.id for directory in started] == [run.id]
+
+
+def test_a_run_that_did_not_fit_is_filled_in_with_the_change_that_would(new_run):
+    run = new_run(name="too-large", steps=7)
+    EventWriter(run.events_path, 1).write(
+        TrainingEnded(step=0, reason="failed", change={"micro_batch_size": "4"}, exit_code=1)
+    )
+    filled = carry_out(FormWanted(run.id))
+    assert filled.config.micro_batch_size is None
+    assert filled.change == (("micro_batch_size", "4"),)

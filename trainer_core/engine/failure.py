@@ -13,10 +13,15 @@ from trainer_core.plan.words import gib
 
 
 class TrainingFailed(Exception):
-    """The run cannot go on; `str()` says why, `fix` what to try."""
+    """The run cannot go on; `str()` says why, `fix` what to try.
 
-    def __init__(self, problem: str, fix: str) -> None:
-        self.fix = fix
+    Attributes:
+        fix: An imperative.
+        change: Field and text that the fix names, as a flag takes them; empty where it names none.
+    """
+
+    def __init__(self, problem: str, fix: str, change: dict[str, str] | None = None) -> None:
+        self.fix, self.change = fix, change or {}
         super().__init__(problem)
 
 
@@ -42,7 +47,7 @@ def memory_named(parts: Parts, *, where: str) -> Iterator[None]:
         raise TrainingFailed(
             f"{name} ran out of memory in {where}; the plan predicted "
             f"{gib(predicted_peak_bytes(*run))} on each device",
-            cheapest_fix(*run),
+            *cheapest_fix(*run),
         ) from error
 
 

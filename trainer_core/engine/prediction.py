@@ -40,8 +40,8 @@ def predicted_peak_bytes(
 
 def cheapest_fix(
     settled: Settled, shape: ModelShape, numerics: Numerics, device: torch.device
-) -> str:
-    """Return an imperative that names the cheapest single change that needs clearly less.
+) -> tuple[str, dict[str, str]]:
+    """Return an imperative that names the cheapest single change that needs clearly less, and it.
 
     Args:
         settled: What ran out of memory.
@@ -62,8 +62,9 @@ def cheapest_fix(
     workload = _workload(settled, shape, numerics)
     mend = cheapest_mend(workload, hardware, settled.world_size, best_plan, plans_for)
     if mend is None:
-        return "choose a smaller model or a device with more memory"
-    return f"start again with --set {mend.field}={mend.text}"
+        return "choose a smaller model or a device with more memory", {}
+    fix = f"start again with --set {mend.field}={mend.text}: {mend.cost}"
+    return fix, {mend.field: mend.text}
 
 
 def _memory(

@@ -24,6 +24,8 @@ class Mend:
     """As `override` takes it."""
     text: str
     sentence: str
+    cost: str
+    """What it takes: memory on each device, and speed where it is known."""
 
 
 def cheapest_mend(
@@ -47,7 +49,8 @@ def cheapest_mend(
             continue
         speed = f", {best.tokens_per_second:,.0f} tokens/s" if best.tokens_per_second else ""
         sentence = f"fits with {field}: {text} ({gib(best.memory.total)}{speed})"
-        return Mend(field=field, text=text, sentence=sentence)
+        cost = f"{gib(best.memory.total)} on each device{speed}"
+        return Mend(field=field, text=text, sentence=sentence, cost=cost)
     return None
 
 

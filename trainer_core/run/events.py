@@ -197,6 +197,8 @@ class TrainingEnded(Event, frozen=True, kw_only=True, tag="training_ended"):
     reason: Literal["finished", "stopped", "paused", "failed", "time_limit"]
     error: str | None = None
     fix: str | None = None
+    change: dict[str, str] = {}
+    """Field and text, as a flag takes them, of the cheapest change under which it would fit."""
     exit_code: int = 0
 
 

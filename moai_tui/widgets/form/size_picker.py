@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from moai_tui.formatting import bytes_text, duration_text
+from moai_tui.formatting import bytes_text, duration_text, rate_text
 from moai_tui.widgets.form.field_spec import Choice, FieldSpec
 from moai_tui.widgets.form.form_part import FormPart
 from moai_tui.widgets.form.form_state import FormState
@@ -36,14 +36,16 @@ def size_choices(verdict: Verdict | None) -> tuple[Choice, ...]:
 
 
 def _choice(size: SizeVerdict) -> Choice:
-    plan = size.plan
+    plan, able = size.plan, size.verdict in ("fits", "tight")
     return Choice(
         value=size.size,
         label=size.size,
         details=(
             f"{MARKS[size.verdict]} {size.verdict}",
             "" if plan is None else f"{bytes_text(plan.memory.total)} peak",
-            "" if plan is None or plan.seconds is None else duration_text(plan.seconds),
+            "" if not able or plan is None else rate_text(plan.tokens_per_second),
+            "" if not able or plan is None else duration_text(plan.seconds),
+            "" if plan is None else "measured" if plan.measured else "computed only",
         ),
     )
 

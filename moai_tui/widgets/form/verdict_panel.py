@@ -70,6 +70,8 @@ def _plan_lines(
     if verdict.runner_up is not None:
         cost = f": {verdict.runner_up_cost}" if verdict.runner_up_cost else ""
         lines += wrapped(f"next best {verdict.runner_up.size}{cost}", width, "muted")
+    if verdict.next_better:
+        lines += wrapped(verdict.next_better, width, "muted")
     for note in (*verdict.notes, *notes):
         lines += wrapped(note, width, "warn", "! ")
     return lines

@@ -187,6 +187,8 @@ def _cause(facts: RunFacts, width: int, room: int) -> list[Line]:
     lines: list[Line] = [((f"  {part}", "bad"),) for part in wrap(cause, width - 2)[:CAUSE_ROWS]]
     fix = ended.fix if ended and ended.fix else _way_out(facts)
     lines += [((f"  {part}", ""),) for part in wrap(fix, width - 2)[:CAUSE_ROWS]]
+    if ended and ended.change:
+        lines.append((("  f", "key"), (" opens the form with this change made", "")))
     rows = min(LOG_ROWS, room - len(lines) - 2)
     if rows > 0 and facts.log_lines:
         lines.append(())

@@ -294,12 +294,9 @@ async def test_a_size_that_does_not_fit_is_refused_with_what_would_help(scripted
 async def test_one_key_makes_the_change_that_fits(scripted_app) -> None:
     def plan(draft: RunConfig) -> PlanReady:
         choice = replace(VERDICT.choice, verdict="no", why="too big", mend=("method", "lora"))
-        answer = plan_for(draft)
-        return (
-            answer
-            if draft.method == "lora"
-            else replace(answer, verdict=replace(VERDICT, choice=choice))
-        )
+        if draft.method == "lora":
+            return plan_for(draft)
+        return plan_for(draft, verdict=replace(VERDICT, choice=choice))
 
     async with opened(scripted_app, plan=plan) as desk:
         assert "ctrl+g set method to lora" in desk.form.query_one(CompactPanel).plain
@@ -360,6 +357,13 @@ async def test_a_draft_from_another_run_marks_only_what_was_changed_since(script
         await desk.write("steps", "60")
         assert "•" in desk.row("steps").render().plain
         assert "•" not in desk.row("learning_rate").render().plain
+
+
+def test_a_change_that_would_fit_is_made_and_marked() -> None:
+    state = NewRunScreen(RunConfig(steps=50), {"micro_batch_size": "4"}).state
+    assert state.draft.micro_batch_size == 4
+    assert state.changed("micro_batch_size")
+    assert not state.changed("steps")
 
 
 async def test_a_size_is_picked_from_its_list_with_enter(scripted_app) -> None:

@@ -36,7 +36,8 @@ def test_the_processors_own_complaint_is_known(parts):
     ):
         torch.empty(1 << 55, dtype=torch.uint8)
     assert str(caught.value).startswith("the host ran out of memory in a test; the plan predicted ")
-    assert caught.value.fix == "start again with --set micro_batch_size=4"
+    assert caught.value.fix.startswith("start again with --set micro_batch_size=4: ")
+    assert caught.value.change == {"micro_batch_size": "4"}
 
 
 def test_a_cards_complaint_is_known():

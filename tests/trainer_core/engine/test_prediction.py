@@ -44,8 +44,10 @@ def test_it_grows_with_the_micro_batch():
 
 def test_the_cheapest_change_is_named():
     numerics = choose_numerics("fp32", CPU)
-    fix = cheapest_fix(settled(micro_batch_size=8), TINY_SHAPE, numerics, CPU)
-    assert fix == "start again with --set micro_batch_size=4"
+    fix, change = cheapest_fix(settled(micro_batch_size=8), TINY_SHAPE, numerics, CPU)
+    assert fix.startswith("start again with --set micro_batch_size=4: ")
+    assert fix.endswith(" on each device")
+    assert change == {"micro_batch_size": "4"}
     smallest = settled(
         micro_batch_size=1,
         sequence_length=128,
@@ -53,7 +55,7 @@ def test_the_cheapest_change_is_named():
         parallel=ParallelConfig(recomputation="blocks"),
     )
     nothing = "choose a smaller model or a device with more memory"
-    assert cheapest_fix(smallest, TINY_SHAPE, numerics, CPU) == nothing
+    assert cheapest_fix(smallest, TINY_SHAPE, numerics, CPU) == (nothing, {})
 
 
 def test_a_run_announces_it(make_run, read_events):
