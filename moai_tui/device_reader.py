@@ -64,7 +64,7 @@ class DeviceReader:
 
         while not self._ended.is_set():
             try:
-                inventory = read_devices()
+                inventory = read_devices(cards=False)
                 yield self._kept(inventory.devices, inventory.notes)
             except UserError as error:
                 yield replace(self._last, error=str(error))
@@ -106,13 +106,14 @@ class DeviceReader:
     ) -> AcceleratorsRead:
         from trainer_core.accelerators.occupancy import accelerator_rows
         from trainer_core.accelerators.pool import AcceleratorPool
+        from trainer_core.accelerators.waiting_runs import waiting_runs
 
         error = None
         try:
             rows = accelerator_rows(AcceleratorPool.load(devices))
         except UserError as trouble:
             rows, error = self._last.rows, str(trouble)
-        self._last = AcceleratorsRead(devices, error, rows, notes)
+        self._last = AcceleratorsRead(devices, error, rows, notes, waiting_runs(devices))
         return replace(self._last)
 
     def _start(self) -> int:

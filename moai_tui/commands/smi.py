@@ -17,6 +17,7 @@ from trainer_core.accelerators.inventory import Inventory, read_devices
 from trainer_core.accelerators.occupancy import AcceleratorRow, accelerator_rows
 from trainer_core.accelerators.pool import AcceleratorPool
 from trainer_core.accelerators.smi import render, render_devices
+from trainer_core.accelerators.waiting_runs import waiting_in_words, waiting_runs
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.foreign_text import show
 
@@ -112,6 +113,8 @@ def text_of(inventory: Inventory, options: Options) -> str:
         current, latest = versions(inventory)
         table = render(rows, current, latest)
     notes = notes_of(inventory)
+    if not options.physical:
+        notes += [show(waiting_in_words(run)) for run in waiting_runs(inventory.devices)]
     return table if not notes else "\n".join([table, "", *notes])
 
 
@@ -155,25 +158,9 @@ def facts(inventory: Inventory, rows: Sequence[AcceleratorRow], options: Options
             for row in rows
         ],
         "devices": [asdict(device) for device in devices],
-        "waiting": _waiting(inventory),
+        "waiting": [asdict(run) for run in waiting_runs(inventory.devices)],
         "notes": notes_of(inventory),
     }
-
-
-def _waiting(inventory: Inventory) -> list[dict[str, Any]]:
-    """Return who waits for devices, in order; a start is foretold for the first in line only."""
-    from trainer_core.accelerators.binding import expected_start
-    from trainer_core.accelerators.waiting_line import tickets
-
-    return [
-        {
-            "run": ticket.run_id,
-            "user": ticket.user,
-            "devices": ticket.count,
-            "expected_start": None if place else expected_start(inventory.devices, ticket.count),
-        }
-        for place, ticket in enumerate(tickets())
-    ]
 
 
 def _watch(options: Options, seconds: float) -> int:

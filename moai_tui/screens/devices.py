@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import Screen
 
 from moai_tui.messages import (
@@ -26,15 +27,26 @@ from moai_tui.signals import dashboard
 from moai_tui.widgets.dashboard.accelerator_list import AcceleratorList, DeviceList
 from moai_tui.widgets.dashboard.accelerator_table import AcceleratorTable, sum_line
 from moai_tui.widgets.dashboard.cursor_list import CursorList
+from moai_tui.widgets.dashboard.device_charts import DeviceCharts
 from moai_tui.widgets.dashboard.device_detail import DeviceDetail
 from moai_tui.widgets.dashboard.process_list import ProcessList
 from moai_tui.widgets.dashboard.section_line import SectionLine
+from moai_tui.widgets.dashboard.waiting_list import WaitingList
 from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.foreign_text import show_line
 
 if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceProcess, Size
+
+TALL = 44
+"""Lines from which the device under the cursor has its charts; of more they take their part."""
+
+CHART_LINES = (12, 36)
+"""Lines of the charts, least and most."""
+
+LOW = 32
+"""Lines below which the lists make room for those who wait."""
 
 HINTS = (
     ("tab", "next list"),
@@ -64,6 +76,7 @@ class DevicesScreen(Screen[None]):
         Binding("a", "add", "Add accelerator", id="devices.add", tooltip="Of a size you choose"),
         Binding("x", "remove", "Remove accelerator", id="devices.remove", tooltip="Asks first"),
         Binding("r", "reset", "Reset accelerator", id="devices.reset", tooltip="Stop its run"),
+        Binding("c", "cancel", "Cancel waiting run", id="devices.cancel", tooltip="Asks first"),
         Binding("I", "send('INT')", "Interrupt process", tooltip="SIGINT to your process"),
         Binding("T", "send('TERM')", "End process", tooltip="SIGTERM to your process"),
         Binding("K", "send('KILL')", "Kill process", tooltip="SIGKILL to your process"),
@@ -74,16 +87,20 @@ class DevicesScreen(Screen[None]):
         super().__init__()
         self._reading = AcceleratorsRead(())
         self._own_runs: dict[str, str] = {}
+        home = self.app.screen_stack[0].query(AcceleratorTable)
+        self._histories = home.first().histories if home else {}
 
     def compose(self) -> ComposeResult:
-        """Three lists, the device under the cursor in full, and the keys."""
+        """Four lists, the device under the cursor in full, and the keys."""
         yield TitleLine("accelerators and devices", socket.gethostname())
         yield SectionLine("Accelerators")
         yield AcceleratorList()
         yield SectionLine("Devices", id="device-section")
-        home = self.app.screen_stack[0].query(AcceleratorTable)
-        yield DeviceList(home.first().histories if home else {})
+        yield DeviceList(self._histories)
         yield DeviceDetail()
+        yield DeviceCharts()
+        yield SectionLine("Waiting", id="waiting-section")
+        yield WaitingList()
         yield SectionLine("Processes")
         yield ProcessList()
         yield KeyLine(HINTS)
@@ -107,8 +124,12 @@ class DevicesScreen(Screen[None]):
         """Hidden, it costs nothing."""
         self.post_message(RunsWanted(False))
 
-    def on_resize(self) -> None:
-        """Fit again once the lists know their widths."""
+    def on_resize(self, event: Resize) -> None:
+        """Make room for charts, and fit everything again."""
+        height = event.size.height
+        charts = self.query_one(DeviceCharts)
+        charts.display = height >= TALL
+        charts.styles.height = max(CHART_LINES[0], min(CHART_LINES[1], height - TALL))
         self.call_after_refresh(self._draw)
 
     def _show_reading(self, reading: AcceleratorsRead) -> None:
@@ -126,17 +147,26 @@ class DevicesScreen(Screen[None]):
         self.query_one(AcceleratorList).show_rows(reading.rows)
         self.query_one(DeviceList).show_devices(reading.devices, self._own_runs)
         self.query_one(ProcessList).show_processes(reading.devices, self._own_runs, user_name())
+        self._draw_waiting(reading)
         total = "".join(text for text, _ in sum_line(reading.devices, self._own_runs))
         note = reading.error or (reading.notes[0] if reading.notes else None)
         detail = " · ".join(words for words in (total, note) if words)
         self.query_one("#device-section", SectionLine).show_detail(detail)
         self._show_detail()
 
+    def _draw_waiting(self, reading: AcceleratorsRead) -> None:
+        some, waiting = bool(reading.waiting), self.query_one(WaitingList)
+        if waiting.display != some:
+            self.query_one("#waiting-section").display = waiting.display = some
+        self.set_class(some and self.size.height < LOW, "-crowded")
+        waiting.show_waiting(reading.waiting, self._own_runs)
+
     @on(CursorList.Moved)
     def _show_detail(self) -> None:
         uuid = self.query_one(DeviceList).uuid
-        chosen = [device for device in self._reading.devices if device.uuid == uuid]
-        self.query_one(DeviceDetail).show_device(chosen[0] if chosen else None)
+        chosen = next((device for device in self._reading.devices if device.uuid == uuid), None)
+        self.query_one(DeviceDetail).show_device(chosen)
+        self.query_one(DeviceCharts).show_device(chosen, self._histories.get(uuid or ""))
 
     # Accelerators.
 
@@ -192,6 +222,20 @@ class DevicesScreen(Screen[None]):
             yes="stop it",
         )
         self._confirmed(question, partial(self.post_message, StopRequested(row.run_id)))
+
+    def action_cancel(self) -> None:
+        """Take the run under the cursor out of the line, if it is the user's own."""
+        waiting = self.query_one(WaitingList).run_under_cursor
+        if waiting is None:
+            dashboard(self).say("No run waits for devices.")
+        elif waiting.run_id not in self._own_runs:
+            whose = show_line(waiting.user or "somebody else", 40)
+            dashboard(self).say(f"That run is {whose}'s; only they can cancel it.", ok=False)
+        else:
+            name = show_line(self._own_runs[waiting.run_id], 60)
+            detail = "It leaves the line; nothing was trained yet that could be lost."
+            question = ConfirmDialog(f"Cancel {name}?", detail, yes="cancel it")
+            self._confirmed(question, partial(self.post_message, StopRequested(waiting.run_id)))
 
     # Processes.
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual.binding import Binding, BindingType
-from textual.events import Click, Resize
 from textual.message import Message
 
 from moai_tui import formatting
-from moai_tui.widgets.lines import Line, Lines, Piece, fit
+from moai_tui.widgets.cursor_lines import CursorLines
+from moai_tui.widgets.lines import Line, Piece, fit
 from moai_tui.widgets.run_state import LIVE, state_piece, state_word
 from trainer_core.foreign_text import show_line
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NARROW, MEDIUM, WIDE = 74, 110, 140
 """Cells from which model and dataset share a column, have one each, and times are told twice."""
+
+HEAD_LINES = 2
+"""Names of the columns and a rule."""
 
 MARKS = "abcdef"
 """Letters of marked runs, as many as a chart tells apart."""
@@ -40,7 +43,7 @@ class Column:
     align: Literal["left", "right"] = "left"
 
 
-class RunTable(Lines, can_focus=True):
+class RunTable(CursorLines):
     """A list of runs with a cursor that stays on its run when the list changes.
 
     Paints only lines that changed; holds no scroll bar. Newest first unless sorted.
@@ -52,12 +55,6 @@ class RunTable(Lines, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open run", id="runs.open", tooltip="See the run live"),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown,ctrl+d", "move(10)", "Ten down", show=False),
-        Binding("pageup,ctrl+u", "move(-10)", "Ten up", show=False),
-        Binding("home,g", "move(-1000000)", "First", show=False),
-        Binding("end,G", "move(1000000)", "Last", show=False),
     ]
 
     @dataclass
@@ -79,7 +76,6 @@ class RunTable(Lines, can_focus=True):
         self._shown: list[RunSummary] = []
         self._cursor_id: str | None = None
         self._awaited_id: str | None = None
-        self._top = 0
         self._filter = ""
         self._order: Callable[[RunSummary], object] | None = None
         self._reverse = False
@@ -130,29 +126,6 @@ class RunTable(Lines, can_focus=True):
         self._order, self._reverse = order, reverse
         self._arrange()
 
-    def on_resize(self, event: Resize) -> None:
-        """Fit the columns again."""
-        self._draw()
-
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self._draw()
-
-    def on_blur(self) -> None:
-        """Dim the cursor."""
-        self._draw()
-
-    def on_click(self, event: Click) -> None:
-        """Move to the line; a second click on it opens."""
-        place = event.y - 2 + self._top
-        if event.y < 2 or place >= len(self._shown):
-            return
-        again = self._shown[place].id == self._cursor_id
-        self._cursor_id = self._shown[place].id
-        self._draw()
-        if again:
-            self.action_open()
-
     def move_to(self, run_id: str) -> None:
         """Put the cursor on a run, now or as soon as the list has it."""
         self._awaited_id = run_id
@@ -164,14 +137,23 @@ class RunTable(Lines, can_focus=True):
         if run is not None:
             self.post_message(self.Opened(self, run))
 
-    def action_move(self, by: int) -> None:
-        """Move the cursor, stopping at the ends."""
-        place = self._place()
-        if place is not None:
-            self._awaited_id = None
-            place = max(0, min(len(self._shown) - 1, place + by))
-            self._cursor_id = self._shown[place].id
-            self._draw()
+    def _clicked(self, place: int) -> None:
+        """Move to the line; a second click on it opens."""
+        again = self._shown[place].id == self._cursor_id
+        self._go_to(place)
+        if again:
+            self.action_open()
+
+    def _go_to(self, place: int) -> None:
+        self._awaited_id = None
+        self._cursor_id = self._shown[place].id
+        self._draw()
+
+    def _count(self) -> int:
+        return len(self._shown)
+
+    def _head_height(self) -> int:
+        return HEAD_LINES
 
     def _place(self) -> int | None:
         for place, run in enumerate(self._shown):
@@ -206,19 +188,18 @@ class RunTable(Lines, can_focus=True):
         return runs[0].id if runs else None
 
     def _draw(self) -> None:
-        width, height = self.size.width, self.size.height
+        width = self.size.width
         if not width:
             return
         if not self._shown:
             self.show_lines(self._nothing())
             return
         columns = _columns(width)
-        place, room = self._place() or 0, max(1, height - 2)
-        self._top = max(min(self._top, place), place - room + 1)
-        self._top = max(0, min(self._top, len(self._shown) - room))
+        place = self._place() or 0
+        shown = self._shown[self._shown_from(place)]
         gap = " " * _gap(width)
         lines: list[Line] = [_head(columns, gap), [("─" * width, "faint")]]
-        for number, run in enumerate(self._shown[self._top : self._top + room], self._top):
+        for number, run in enumerate(shown, self._top):
             mark = MARKS[self._marked.index(run.id)] if run.id in self._marked else ""
             here = number == place and self.has_focus
             lines.append(_row(columns, run, gap, mark, under_cursor=here))

@@ -46,6 +46,7 @@ def read_devices(
     *,
     environ: Mapping[str, str] | None = None,
     scripted: Path | Sequence[DeviceSnapshot] | None = None,
+    cards: bool = True,
 ) -> Inventory:
     """Read every device once.
 
@@ -53,6 +54,7 @@ def read_devices(
         environ: Where bounds and settings are looked up; None is this process's environment.
         scripted: Devices or a file of devices to show instead of the machine's own; None looks
             at `MOAI_TUI_SCRIPTED_DEVICES`.
+        cards: False leaves the drivers alone, for a caller who knows that there is none.
 
     Raises:
         UserError: A scripted file or `MOAI_TUI_CPU_DEVICES` cannot be used. Hardware never
@@ -68,6 +70,8 @@ def read_devices(
         cards = any(Path(node).exists() for node in CARD_NODES)
         note = f"{CPU_VARIABLE} is set: the processor is used, cards are left out"
         return _finish(Inventory(devices=cpu, notes=(note,) if cards else ()), environ)
+    if not cards:
+        return _finish(Inventory(devices=_cpu_source("").read()), environ)
     return _finish(_read_hardware(), environ)
 
 

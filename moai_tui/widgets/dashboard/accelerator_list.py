@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from moai_tui.widgets.dashboard.accelerator_table import (
-    device_line,
-    platform_head,
-    platform_row,
-)
+from moai_tui.widgets.dashboard.accelerator_table import platform_head, platform_row
 from moai_tui.widgets.dashboard.cursor_list import CursorList
-from moai_tui.widgets.dashboard.meter import History
+from moai_tui.widgets.dashboard.device_line import WIDE, device_head, device_line
+from moai_tui.widgets.dashboard.meter import DeviceHistory
 
 if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceSnapshot
@@ -28,6 +26,7 @@ class AcceleratorList(CursorList):
 
     def show_rows(self, rows: Sequence[AcceleratorRow]) -> None:
         """Show the rows of a reading."""
+        self._refit = partial(self.show_rows, rows)
         width = self.size.width
         if width and rows:
             entries = [(str(row.index), platform_row(row, width, rows)) for row in rows]
@@ -37,7 +36,7 @@ class AcceleratorList(CursorList):
 class DeviceList(CursorList):
     """One line a physical device; `uuid` names the one under the cursor."""
 
-    def __init__(self, histories: Mapping[str, History], *, id: str | None = None) -> None:
+    def __init__(self, histories: Mapping[str, DeviceHistory], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._histories = histories
         self._own_runs: dict[str, str] = {}
@@ -49,22 +48,24 @@ class DeviceList(CursorList):
 
     def show_devices(self, devices: Sequence[DeviceSnapshot], own_runs: dict[str, str]) -> None:
         """Show the devices of a reading; `own_runs` has the titles of this user's runs by id."""
+        self._refit = partial(self.show_devices, devices, own_runs)
         width = self.size.width
         if not width or not devices:
             return
         named = len({device.name for device in devices}) > 1
-        nothing = History()
+        nothing = DeviceHistory()
         entries = [
             (
                 device.uuid,
                 device_line(
                     device,
-                    self._histories.get(device.uuid, nothing),
+                    self._histories.get(device.uuid, nothing).load,
                     own_runs,
                     width,
                     named=named,
+                    full=True,
                 ),
             )
             for device in devices
         ]
-        self.show_entries([], entries)
+        self.show_entries([device_head(width, named=named)] if width >= WIDE else [], entries)

@@ -9,28 +9,17 @@ from typing import TYPE_CHECKING
 from textual.events import Resize
 
 from moai_tui import formatting
-from moai_tui.widgets.dashboard.device_detail import health_words
-from moai_tui.widgets.dashboard.meter import History, bar, history_line, load_style
-from moai_tui.widgets.lines import Line, Lines, Piece, fit, line_width
+from moai_tui.widgets.dashboard.device_line import IDLE, YOU, device_line, holder_word
+from moai_tui.widgets.dashboard.meter import DeviceHistory, load_style
+from moai_tui.widgets.lines import Line, Lines, fit
 from trainer_core.foreign_text import show_line
 
 if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceSnapshot
     from trainer_core.accelerators.occupancy import AcceleratorRow
 
-IDLE = "-"
-"""What the platform prints for an accelerator that nobody holds."""
-
-WIDE = 110
-"""Cells from which a device shows a longer history, its name, and the limit of its power."""
-
-WIDEST = 150
-"""Cells from which its history is longer still."""
-
 WIDEST_GAP = 6
 """Cells between two columns at most: wider, the eye loses the line."""
-
-YOU = "you"
 
 HEADS = ("Device", "Name", "Model", "Memory Usage", "Total Memory", "Utilization")
 """The platform's columns, in its words."""
@@ -54,7 +43,7 @@ class AcceleratorTable(Lines):
         self._note: str | None = None
         self._open: bool | None = None
         self._room = 8
-        self._load: dict[str, History] = {}
+        self._histories: dict[str, DeviceHistory] = {}
 
     @property
     def opened(self) -> bool:
@@ -62,9 +51,9 @@ class AcceleratorTable(Lines):
         return len(self._devices) > 1 if self._open is None else self._open
 
     @property
-    def histories(self) -> dict[str, History]:
-        """Utilization of each device by UUID, newest last."""
-        return self._load
+    def histories(self) -> dict[str, DeviceHistory]:
+        """The last readings of each device, by UUID."""
+        return self._histories
 
     def show_reading(
         self,
@@ -75,8 +64,7 @@ class AcceleratorTable(Lines):
         """Show a new reading; `note` is one sentence below the table."""
         self._rows, self._devices, self._note = tuple(rows), tuple(devices), note
         for device in self._devices:
-            history = self._load.setdefault(device.uuid, History())
-            history.add(device.utilization_percent)
+            self._histories.setdefault(device.uuid, DeviceHistory()).add(device)
         self._draw()
 
     def know_runs(self, names: dict[str, str]) -> None:
@@ -121,12 +109,14 @@ class AcceleratorTable(Lines):
 
     def _device_lines(self, width: int) -> list[Line]:
         # With little room, devices that somebody holds come before idle ones.
-        telling = sorted(self._devices, key=lambda device: _holder_word(device, {}) == "idle")
+        telling = sorted(self._devices, key=lambda device: holder_word(device, {}) == "idle")
         kept = {device.uuid for device in telling[: self._room]}
         shown = [device for device in self._devices if device.uuid in kept]
         named = len({device.name for device in self._devices}) > 1
         lines: list[Line] = [
-            device_line(device, self._load[device.uuid], self._own_runs, width, named=named)
+            device_line(
+                device, self._histories[device.uuid].load, self._own_runs, width, named=named
+            )
             for device in shown
         ]
         left = len(self._devices) - len(shown)
@@ -163,70 +153,11 @@ def sum_line(devices: Sequence[DeviceSnapshot], own_runs: dict[str, str]) -> Lin
     """Return the devices in one line: `8 devices: 3 idle, 4 bob, 1 you`."""
     holders: Counter[str] = Counter()
     for device in devices:
-        holders[_holder_word(device, own_runs)] += 1
+        holders[holder_word(device, own_runs)] += 1
     order = sorted(holders, key=lambda word: (word != "idle", word == YOU, word))
     parts = ", ".join(f"{holders[word]} {word}" for word in order)
     count = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
     return [(count, "strong"), (f": {parts}", "")]
-
-
-def device_line(
-    device: DeviceSnapshot, load: History, own_runs: dict[str, str], width: int, *, named: bool
-) -> Line:
-    """Return one physical device: load, memory, temperature, power, and who holds it.
-
-    Args:
-        device: The device.
-        load: Its utilization, newest last.
-        own_runs: Titles of this user's runs by id.
-        width: Cells of the line.
-        named: Whether its name is shown, as where devices of several kinds are together.
-    """
-    if device.error:
-        return [
-            (f"  {device.index:>3}  ", ""),
-            (fit(show_line(device.error, 300), max(1, width - 7)), "bad"),
-        ]
-    percent, used, total = (
-        device.utilization_percent,
-        device.memory_used_bytes,
-        device.total_memory_bytes,
-    )
-    share = used / total if used is not None and total else None
-    wide = width >= WIDE
-    meter = 12 if wide else 6
-    line: list[Piece] = [(f"  {device.index:>3}  ", "" if device.permitted else "faint")]
-    if named and wide:
-        line.append((fit(short_name(device.name), 18) + "  ", "muted"))
-    line += [
-        *history_line(load.values, history_cells(width), load_style(percent)),
-        (f" {_percent(percent):>4}  ", load_style(percent)),
-        *bar(share, meter, _memory_style(share)),
-        (f" {_pair(used, total):>15}  ", ""),
-        (f"{_celsius(device.temperature_celsius):>4} ", "muted"),
-        (
-            f"{_watts(device, wide=wide):>9}  " if wide else f"{_watts(device, wide=wide):>5}  ",
-            "muted",
-        ),
-    ]
-    health = ", ".join(health_words(device))
-    if health:
-        line.append((fit(f"! {health}  ", min(line_width([(health, "")]) + 4, 34)), "bad"))
-    holder, style = _holder_piece(device, own_runs)
-    line.append((fit(holder, max(0, width - line_width(line))), style))
-    return line
-
-
-def history_cells(width: int) -> int:
-    """Return how many readings of a device's load a line of this width shows."""
-    return 10 if width < WIDE else 16 if width < WIDEST else 40
-
-
-def short_name(name: str) -> str:
-    """Return a card's name without its maker, a slice's with what makes it one."""
-    words = show_line(name, 100).removeprefix("NVIDIA ").removeprefix("AMD Instinct ")
-    card, mig, piece = words.partition(" MIG ")
-    return f"{card.split()[0]} MIG {piece}" if mig and card else words
 
 
 def _split(texts: Sequence[str], width: int, rows: Sequence[AcceleratorRow]) -> tuple[str, ...]:
@@ -249,67 +180,9 @@ def _split(texts: Sequence[str], width: int, rows: Sequence[AcceleratorRow]) -> 
     )
 
 
-def _holder_word(device: DeviceSnapshot, own_runs: dict[str, str]) -> str:
-    from trainer_core.accelerators.binding import why_busy
-
-    if device.error:
-        return "lost"
-    runs = {device.held_by, *(process.run_id for process in device.processes)}
-    if runs & own_runs.keys():
-        return YOU
-    if device.held_by is not None:
-        return _user(device.held_by_user)
-    if why_busy(device) is not None:
-        return _user(device.processes[0].user if device.processes else None)
-    return "idle" if device.permitted else "not permitted"
-
-
-def _user(name: str | None) -> str:
-    return show_line(name, 40) if name else "in use"
-
-
-def _holder_piece(device: DeviceSnapshot, own_runs: dict[str, str]) -> Piece:
-    word = _holder_word(device, own_runs)
-    if word == YOU:
-        run = device.held_by or next((p.run_id for p in device.processes if p.run_id), None)
-        title = own_runs.get(run or "", "")
-        return f"you · {show_line(title, 200)}", "good"
-    if word == "idle":
-        return "idle", "faint"
-    if device.held_until is not None:
-        return f"{word} · until about {formatting.clock_text(device.held_until)}", "warn"
-    command = next((p.command for p in device.processes if p.command), None)
-    return f"{word} · {show_line(command, 200)}" if command else word, "warn"
-
-
-def _memory_style(share: float | None) -> str:
-    if share is None:
-        return "faint"
-    return "warn" if share > 0.9 else "low"
-
-
 def _mib(count: int | None) -> str:
     return IDLE if count is None else formatting.mib_text(count)
 
 
 def _percent(percent: float | None) -> str:
     return IDLE if percent is None else formatting.percent_text(percent)
-
-
-def _pair(used: int | None, total: int | None) -> str:
-    if used is None or total is None:
-        return formatting.UNKNOWN
-    gib = formatting.GIB
-    return f"{used / gib:.1f}/{total / gib:.1f} GiB"
-
-
-def _celsius(degrees: float | None) -> str:
-    return IDLE if degrees is None else f"{degrees:.0f}°C"
-
-
-def _watts(device: DeviceSnapshot, *, wide: bool) -> str:
-    if device.power_watts is None:
-        return IDLE
-    if wide and device.power_limit_watts is not None:
-        return f"{device.power_watts:.0f}/{device.power_limit_watts:.0f} W"
-    return f"{device.power_watts:.0f} W"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from moai_tui.widgets.lines import Piece
+
+if TYPE_CHECKING:
+    from trainer_core.accelerators.base import DeviceSnapshot
 
 LEVELS = "▁▂▃▄▅▆▇"
 """Without the full block: lines above each other would grow together."""
@@ -45,9 +49,27 @@ def load_style(percent: float | None) -> str:
 class History:
     """The last values of one number; as many as the widest screen shows."""
 
-    def __init__(self, length: int = 120) -> None:
+    def __init__(self, length: int = 240) -> None:
         self.values: deque[float | None] = deque(maxlen=length)
 
     def add(self, value: float | None) -> None:
-        """Add the newest value, 0–100 or unknown."""
+        """Add the newest value, or None for an unknown one."""
         self.values.append(value)
+
+
+class DeviceHistory:
+    """What one device has been doing since the dashboard was opened."""
+
+    def __init__(self) -> None:
+        self.load, self.memory = History(), History()
+        """Both 0–100: utilization, and the share of the memory in use."""
+        self.temperature, self.power = History(), History()
+        """Degrees Celsius and watts."""
+
+    def add(self, device: DeviceSnapshot) -> None:
+        """Take a new reading of the device."""
+        used, total = device.memory_used_bytes, device.total_memory_bytes
+        self.load.add(device.utilization_percent)
+        self.memory.add(100 * used / total if used is not None and total else None)
+        self.temperature.add(device.temperature_celsius)
+        self.power.add(device.power_watts)

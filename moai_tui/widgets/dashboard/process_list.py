@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moai_tui import formatting
@@ -40,6 +41,7 @@ class ProcessList(CursorList):
             own_runs: Titles of this user's runs by id.
             user: Login name of this user.
         """
+        self._refit = partial(self.show_processes, devices, own_runs, user)
         width = self.size.width
         self._processes = {}
         entries: list[tuple[str, Line]] = []

@@ -10,10 +10,13 @@ from moai_tui.screens.devices import DevicesScreen
 from moai_tui.screens.dialogs import ConfirmDialog
 from moai_tui.screens.sizes import SizeDialog
 from moai_tui.settings import Settings
+from moai_tui.widgets.dashboard.device_charts import DeviceCharts
 from moai_tui.widgets.dashboard.process_list import ProcessList
+from moai_tui.widgets.dashboard.waiting_list import WaitingList
 from moai_tui.widgets.lines import Lines
 from trainer_core.accelerators.base import DeviceProcess
 from trainer_core.accelerators.locks import user_name
+from trainer_core.accelerators.waiting_runs import WaitingRun
 
 
 def text_of(app):
@@ -122,3 +125,58 @@ async def test_view_only_changes_nothing(scripted_app, opened):
         await pilot.pause()
         assert [w for w in app.heard if w.changes] == []
         assert app.said[-1][0].startswith("View only")
+
+
+async def test_who_waits_is_listed_and_only_own_runs_are_cancelled(scripted_app, facts):
+    app = scripted_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        reading = facts.reading(facts.cards(), 2, 1)
+        app.post_message(facts.runs())
+        app.post_message(reading)
+        await pilot.press("3")
+        await pilot.pause()
+        waiting = app.screen.query_one(WaitingList)
+        assert not waiting.display
+        await pilot.press("c")
+        assert app.said[-1] == ("No run waits for devices.", True)
+        runs = (
+            WaitingRun(place=1, run_id="x", user="bob", devices=4, expected_start=None),
+            WaitingRun(
+                place=2,
+                run_id="20261124-110203-aaaaaa",
+                user="me",
+                devices=1,
+                expected_start=None,
+            ),
+        )
+        app.post_message(replace(reading, waiting=runs))
+        for _ in range(100):
+            if "alpaca" in waiting.plain:
+                break
+            await pilot.pause(0.02)
+        assert waiting.display
+        assert "alpaca-13b" in waiting.plain
+        bottom = max(part.region.bottom for part in app.screen.query(Lines) if part.display)
+        assert bottom == 24, "with those who wait everything still has its room"
+        waiting.focus()
+        await pilot.press("c")
+        assert app.said[-1] == ("That run is bob's; only they can cancel it.", False)
+        await pilot.press("down", "c")
+        assert isinstance(app.screen, ConfirmDialog)
+        await pilot.press("y")
+        await pilot.pause()
+        assert [wish.run_id for wish in app.heard_of(StopRequested)] == ["20261124-110203-aaaaaa"]
+
+
+async def test_a_tall_screen_shows_what_the_device_has_been_doing(scripted_app, opened):
+    app = scripted_app()
+    async with app.run_test(size=(160, 48)) as pilot:
+        await opened(app, pilot)
+        charts = app.screen.query_one(DeviceCharts)
+        assert "Utilization  0%" in charts.plain
+        await pilot.press("tab", "down")
+        assert "Utilization  97%" in charts.plain
+        assert "0 to 700 W" in charts.plain
+        await pilot.resize_terminal(160, 40)
+        await pilot.pause()
+        assert not charts.display
