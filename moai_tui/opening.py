@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from importlib import util
 
 from moai_tui import guardian, terminal
@@ -31,6 +32,7 @@ def open_dashboard(run: str | None = None) -> int:
     guard = guardian.post()
     try:
         gc.disable()  # nothing made by imports is garbage: 0.02 s of CPU less
+        _import_asyncio()
         return _run(run)
     except BaseException:
         terminal.leave()
@@ -38,6 +40,21 @@ def open_dashboard(run: str | None = None) -> int:
     finally:
         if guard is not None:
             guard.dismiss()
+
+
+def _import_asyncio() -> None:
+    """Import asyncio as where Python has no OpenSSL: 10 ms of CPU and 5 MiB less.
+
+    The dashboard opens no connection; who imports `ssl` later gets it.
+    """
+    known = sys.modules.get("ssl")
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # Python's way to say: not to be had
+    try:
+        import asyncio  # noqa: F401 - imported for what it does not import
+    finally:
+        del sys.modules["ssl"]
+        if known is not None:
+            sys.modules["ssl"] = known
 
 
 def _run(run: str | None) -> int:

@@ -7,7 +7,6 @@ be used is one sentence with file, line and what to do; the dashboard opens all 
 from __future__ import annotations
 
 import difflib
-import importlib.resources
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def builtin_theme_dir() -> Path:
 
     In the wheel they lie inside the package, in a checkout beside it.
     """
-    inside = Path(str(importlib.resources.files("moai_tui"))) / "themes"
+    inside = Path(__file__).with_name("themes")
     return inside if inside.is_dir() else inside.parent.parent / "themes"
 
 

@@ -6,9 +6,7 @@ under the final name.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +37,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
     The file is its owner's alone, whatever the umask.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(handle, "wb") as file:
@@ -66,7 +64,7 @@ def publish_folder(aside: Path, final: Path) -> None:
     sync_folder(aside)
     trash = None
     if final.exists():
-        trash = final.with_name(f".trash-{final.name}-{secrets.token_hex(4)}")
+        trash = final.with_name(f".trash-{final.name}-{os.urandom(4).hex()}")
         final.rename(trash)
     aside.rename(final)
     sync_folder(final.parent)
@@ -81,6 +79,8 @@ def sha256_of(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
         path: What is read.
         on_bytes: Told after each piece how many bytes it had.
     """
+    import hashlib  # loads OpenSSL: not for those who only write
+
     digest = hashlib.sha256()
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with open(handle, "rb", buffering=0) as file:

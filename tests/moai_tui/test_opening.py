@@ -159,7 +159,18 @@ def test_the_first_picture_needs_no_textual():
     assert not found & {"textual", "rich", "yaml", "msgspec"}
 
 
-def test_the_dashboard_loads_no_training_library():
-    found = loaded_by("import moai_tui.app, moai_tui.live, moai_tui.screens.dashboard")
+def test_the_first_screen_loads_nothing_that_it_can_do_without():
+    """A fifth of the start was YAML, the checks of configurations, and OpenSSL."""
+    found = loaded_by(
+        "from moai_tui import opening; opening._import_asyncio(); import moai_tui.app,"
+        " moai_tui.live, moai_tui.settings, moai_tui.screens.dashboard,"
+        " trainer_core.accelerators.inventory, trainer_core.accelerators.occupancy,"
+        " trainer_core.run.listing"
+    )
     assert "textual" in found
     assert not found & {"torch", "transformers", "datasets", "numpy"}
+    assert not found & {"yaml", "ssl", "_ssl", "_hashlib", "ctypes", "psutil"}
+
+
+def test_after_the_dashboards_import_of_asyncio_openssl_is_to_be_had():
+    assert "ssl" in loaded_by("from moai_tui import opening; opening._import_asyncio(); import ssl")

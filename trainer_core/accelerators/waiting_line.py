@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -102,7 +101,7 @@ class WaitingLine:
         self._path = self._file = None
 
     def _draw(self, directory: Path, content: bytes) -> None:
-        path = directory / f"{self._arrived:020d}-{secrets.token_hex(4)}.ticket"
+        path = directory / f"{self._arrived:020d}-{os.urandom(4).hex()}.ticket"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE)
         try:
             os.fchmod(file, _FILE_MODE)

@@ -7,7 +7,6 @@ reused number is never signalled.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -195,6 +194,8 @@ def signal_run_process(pid: int, run_id: str, number: signal.Signals) -> bool:
 
 
 def _prctl(option: int, value: int) -> None:
+    import ctypes  # 3 ms that only the processes of a run need
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")

@@ -9,23 +9,25 @@ from __future__ import annotations
 import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from trainer_core.durable import write_whole
 from trainer_core.errors import UserError
-from trainer_core.run.config import RunConfig
 from trainer_core.run.directory import (
     RunDirectory,
     read_exit,
     read_meta,
     run_directories,
 )
-from trainer_core.run.history import RunHistory
 from trainer_core.run.identity import boot_id, lock_holder
 from trainer_core.run.process import liveness
 from trainer_core.run.summary import RunSummary
-from trainer_core.run.view import RunView
+
+if TYPE_CHECKING:  # a list of runs that have ended reads no event
+    from trainer_core.run.config import RunConfig
+    from trainer_core.run.view import RunView
 
 START_GRACE_SECONDS = 30.0
 """A folder this young without a supervisor is starting, not lost."""
@@ -36,6 +38,8 @@ ENDED_STATES = ("paused", "stopped", "finished", "failed", "lost")
 
 def read_view(directory: RunDirectory) -> RunView:
     """Fold every event of a run; of a long one the index knows most already."""
+    from trainer_core.run.history import RunHistory
+
     history = RunHistory(directory.path)
     history.catch_up()
     history.save_index()
@@ -127,6 +131,8 @@ def _config(directory: RunDirectory) -> RunConfig:
     try:
         return directory.config()
     except UserError:
+        from trainer_core.run.config import RunConfig
+
         return RunConfig(model="?", dataset="?")
 
 
