@@ -48,14 +48,20 @@ def resume(
 
     resume_run(directory, size)
     if not json:
-        checkpoint = before.last_checkpoint_step
-        lost = (before.step or 0) - (checkpoint or 0)
-        write_line(
-            f"{run_label(before)} was {before.state} at step {before.step or 0}; it goes on from "
-            f"step {checkpoint or 0}" + (f", {lost} steps are done again." if lost > 0 else ".")
-        )
+        write_line(_from_where(before))
     code = started(directory, detach=detach, foreground=foreground, json=json, since=since)
     raise typer.Exit(code)
+
+
+def _from_where(run: RunSummary) -> str:
+    """Say where the run goes on; every byte of a checkpoint is compared only later, by its ranks."""
+    step, checkpoint = run.step or 0, run.last_checkpoint_step or 0
+    lost = f", {step - checkpoint} steps are done again" if step > checkpoint else ""
+    sure = "; from an earlier one if that checkpoint was changed" if checkpoint else ""
+    return (
+        f"{run_label(run)} was {run.state} at step {step}; it goes on from step {checkpoint}"
+        f"{lost}{sure}."
+    )
 
 
 def _say_what_keeps_it(run: RunSummary) -> None:

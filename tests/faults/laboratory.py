@@ -71,9 +71,10 @@ class Laboratory:
             raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def start(self, name: str, *settings: str) -> Path:
+    def start(self, name: str, *settings: str, rows: int = 48) -> Path:
         """Start a run that goes on by itself; returns its folder."""
-        self.moai("train", "--dataset", str(self.rows()), "--name", name, "--detach", *settings)
+        dataset = str(self.rows(rows))
+        self.moai("train", "--dataset", dataset, "--name", name, "--detach", *settings)
         return Path(self.show(name)["path"])
 
     def rows(self, count: int = 48) -> Path:

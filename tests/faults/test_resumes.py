@@ -90,7 +90,7 @@ def test_resumed_at_every_step_and_again(laboratory: Laboratory) -> None:
     reference = laboratory.start(
         "straight", "--model", "tiny", "--sequence-length", "64", "--global-batch-size", "4",
         "--epochs", "3", "--set", "sample.count=0", "--set", "eval.every_steps=1000000",
-        "--set", "checkpoint.every_steps=1", "--set", "checkpoint.keep=1000",
+        "--set", "checkpoint.every_steps=1", "--set", "checkpoint.keep=1000", rows=18,
     )  # fmt: skip
     summary = laboratory.wait_for_end(reference.name)
     assert summary["state"] == "finished"

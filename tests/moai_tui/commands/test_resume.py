@@ -21,7 +21,7 @@ def test_a_stopped_run_goes_on_and_says_from_where(
     monkeypatch.setenv("STAND_IN_STEPS", "4")
     assert moai("resume", "again") == 0
     lines = moai.out.splitlines()
-    assert f"was stopped at step {stopped_at}; it goes on from step {stopped_at}." in lines[0]
+    assert f"was stopped at step {stopped_at}; it goes on from step {stopped_at};" in lines[0]
     assert not any(line.startswith("Step 2/10000") for line in lines)
     assert any(line.startswith("Step 4/4") for line in lines)
     assert summarize(run).attempt == 2
