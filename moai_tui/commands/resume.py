@@ -54,7 +54,7 @@ def resume(
 
 
 def _from_where(run: RunSummary) -> str:
-    """Say where the run goes on; every byte of a checkpoint is compared only later, by its ranks."""
+    """Say where the run goes on; only its ranks compare every byte of a checkpoint."""
     step, checkpoint = run.step or 0, run.last_checkpoint_step or 0
     lost = f", {step - checkpoint} steps are done again" if step > checkpoint else ""
     sure = "; from an earlier one if that checkpoint was changed" if checkpoint else ""
