@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trainer_core.accelerators import amd_smi, processes
+from trainer_core.accelerators.amd_metrics import throttle_reasons
 from trainer_core.accelerators.base import GIB, DeviceKind, DeviceProcess, DeviceSnapshot
 from trainer_core.accelerators.pci import topology
 from trainer_core.accelerators.plausible import within
@@ -106,6 +107,7 @@ class AmdSource:
             clock_mhz=_megahertz(sensors / "freq1_input"),
             memory_clock_mhz=_megahertz(sensors / "freq2_input"),
             ecc_errors=_ecc_errors(card),
+            throttle_reasons=throttle_reasons(_bytes(card / "gpu_metrics")),
             processes=running,
             driver_version=driver,
             location=address,
@@ -211,6 +213,13 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="replace").strip() or None
     except OSError:
         return None  # the driver answers some files with EBUSY or EINVAL
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _number(path: Path) -> int | None:

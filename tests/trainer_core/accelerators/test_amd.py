@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,10 @@ def test_uncorrectable_errors_of_every_block_are_added_up(sysfs: Path) -> None:
     assert (second.ecc_errors, second.memory_clock_mhz) == (3, 1600)
     write(sysfs, f"{card}/ras/sdma_err_count", "ue: many\n")
     assert AmdSource(sys_root=sysfs).read()[1].ecc_errors is None
+
+
+def test_why_a_card_is_slowed_is_told(sysfs: Path) -> None:
+    table = struct.pack("<HBB", 120, 1, 3) + bytes(108) + struct.pack("<Q", 1 << 34)
+    (sysfs / "class/drm/card2/device/gpu_metrics").write_bytes(table)
+    first, second = source(sysfs).read()
+    assert (first.throttle_reasons, second.throttle_reasons) == ((), ("hot",))
