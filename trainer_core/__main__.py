@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rank": _rank,
         "data": _data,
         "accelerators": _accelerators,
+        "calibrate": _calibrate,
         "ready": _ready,
         "generate": _generate,
         "export": _export,
@@ -61,6 +62,7 @@ def _usage() -> str:
         "  generate RUN      text from a checkpoint\n"
         "  export RUN DIR    the Hugging Face folder of a run\n"
         "  accelerators      the devices of this machine, as JSON lines\n"
+        "  calibrate         how fast the first device is\n"
         "  ready             whether this interpreter can train\n"
         "  rank FOLDER       one rank of a run (started by its supervisor)\n"
         "  supervise FOLDER  own a run to its end (started by `train`)"
@@ -139,6 +141,16 @@ def _rank(argv: list[str]) -> int:
     # After a failure threads of torch's transports may still wait for a peer; taking the process
     # apart around them aborts it, and the cause would be told as a crash in native code.
     os._exit(code)
+
+
+def _calibrate(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m trainer_core calibrate")
+    parser.add_argument("--ranks", type=int, default=1, help="of this host")
+    parser.add_argument("--meeting", help="a file that is not there yet, where two ranks meet")
+    options = parser.parse_args(argv)
+    from trainer_core.engine.calibration import main as calibration_main
+
+    return calibration_main(options.ranks, options.meeting)
 
 
 def _data(argv: list[str]) -> int:

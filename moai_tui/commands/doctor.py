@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     import typer
 
 USAGE = """\
-Usage: moai-tui doctor [--json] [-h | --help]
+Usage: moai-tui doctor [--calibrate] [--json] [-h | --help]
 
 Look at this machine and say what a run would stumble over, with the way out. Changes nothing.
+--calibrate  measure how fast the devices multiply, move memory and talk to each other (seconds, on
+             idle devices) and keep it: predictions then start from it. Once for each driver and
+             torch; runs correct predictions by themselves.
 Exit code 0: nothing is in the way; 1: something is.
 """
 
@@ -59,10 +62,39 @@ def run(argv: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):
         sys.stdout.write(USAGE)
         return 0
-    unknown = [word for word in argv if word != "--json"]
+    unknown = [word for word in argv if word not in ("--json", "--calibrate")]
     if unknown:
-        raise ConfigError("doctor", " ".join(unknown), "use --json or nothing")
+        raise ConfigError("doctor", " ".join(unknown), "use --calibrate, --json or nothing")
+    if "--calibrate" in argv:
+        return _calibrate(as_json="--json" in argv)
     return _answer(as_json="--json" in argv)
+
+
+def _calibrate(*, as_json: bool) -> int:
+    from trainer_core.plan.hardware import hardware_from
+    from trainer_core.run.calibration import calibrate, calibration_path
+
+    hardware = hardware_from(read_devices().devices)
+    if hardware is None:
+        raise ConfigError("doctor", "--calibrate", "see `moai-tui doctor`", "no device may be used")
+    found = calibrate(hardware, os.environ.get("MOAI_TUI_WORKER_PYTHON") or None)
+    rates = {
+        "fp32 products": (found.fp32_flops, "GFLOP/s"),
+        "bf16 products": (found.bf16_flops, "GFLOP/s"),
+        "memory": (found.memory_bandwidth, "GB/s"),
+        "link": (found.link_bandwidth, "GB/s"),
+    }
+    if as_json:
+        values = {name: rate for name, (rate, _) in rates.items()}
+        sys.stdout.write(json.dumps({"device": hardware.name, **values}, indent=2) + "\n")
+        return 0
+    sys.stdout.write(
+        show_line(f"{hardware.name}: measured and kept in {calibration_path()}") + "\n"
+    )
+    for name, (rate, unit) in rates.items():
+        if rate is not None:
+            sys.stdout.write(f"  {name:<14} {rate / 1e9:>10,.1f} {unit}\n")
+    return 0
 
 
 def examine() -> tuple[Inventory, TorchFacts | str, list[Check]]:

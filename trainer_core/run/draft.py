@@ -10,8 +10,9 @@ from trainer_core.accelerators.binding import find_device
 from trainer_core.accelerators.sizes import parse_size
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.choose import make_verdict
-from trainer_core.plan.hardware import hardware_from
+from trainer_core.plan.hardware import hardware_from, settled_precision
 from trainer_core.plan.types import Hardware, ModelShape, Verdict
+from trainer_core.run.calibration import with_calibration
 from trainer_core.run.catalog import require_model
 from trainer_core.run.check import check, check_devices, check_shape
 from trainer_core.run.config import RunConfig
@@ -136,7 +137,10 @@ def _hardware(config: RunConfig, devices: Sequence[DeviceSnapshot] | Hardware) -
         return devices
     named = [find_device(devices, name) for name in config.devices]
     found = hardware_from(named or devices, config.precision)
-    return with_measured(found) if found is not None else None
+    if found is None:
+        return None
+    precision = settled_precision(found.kind, found.name, config.precision)
+    return with_measured(with_calibration(found, precision))
 
 
 def _size_devices(config: RunConfig, hardware: Hardware) -> tuple[int | None, list[ConfigError]]:

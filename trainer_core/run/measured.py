@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,9 @@ from trainer_core.plan.hardware import hardware_from
 from trainer_core.plan.measured import setup_of
 from trainer_core.plan.search import plan_of
 from trainer_core.plan.types import Hardware, Measurement
+from trainer_core.run.calibration import with_calibration
 from trainer_core.run.catalog import require_model
+from trainer_core.run.device_key import DeviceKey, key_of
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.summarize import read_view
 from trainer_core.run.view import RunView
@@ -33,12 +34,7 @@ KEPT = 400
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the file: a measurement and what it holds for."""
 
-    device: str
-    device_memory_gb: int
-    devices: int
-    """Of the machine: a processor split in two is another machine."""
-    driver: str | None = None
-    torch: str | None = None
+    key: DeviceKey
     run: str = ""
     measurement: Measurement
 
@@ -52,13 +48,8 @@ def with_measured(hardware: Hardware) -> Hardware:
     """Return the hardware with what was measured on it under the same driver and torch."""
     if hardware.described:
         return hardware
-    wanted = _key(hardware)
-    found = tuple(
-        entry.measurement
-        for entry in _read()
-        if (entry.device, entry.device_memory_gb, entry.devices, entry.driver, entry.torch)
-        == wanted
-    )
+    wanted = key_of(hardware)
+    found = tuple(entry.measurement for entry in _read() if entry.key == wanted)
     return replace(hardware, measured=found)
 
 
@@ -91,7 +82,9 @@ def _measure(directory: RunDirectory) -> Stored | None:
         return None
     workload = workload_of(config, shape, hardware)
     layout = layout_of(config, shape, started.world_size)
-    plan = plan_of(workload, replace(hardware, measured=()), layout)
+    plan = plan_of(
+        workload, with_calibration(replace(hardware, measured=()), workload.precision), layout
+    )
     rate = _undisturbed_rate(view)
     measurement = Measurement(
         setup=setup_of(workload, plan),
@@ -100,13 +93,8 @@ def _measure(directory: RunDirectory) -> Stored | None:
         tokens_per_second=rate,
         computed_tokens_per_second=plan.tokens_per_second,
     )
-    device, memory_gb, devices, driver, torch = _key(hardware)
     return Stored(
-        device=device,
-        device_memory_gb=memory_gb,
-        devices=devices,
-        driver=driver,
-        torch=torch,
+        key=key_of(hardware),
         run=directory.id,
         measurement=measurement,
     )
@@ -119,16 +107,6 @@ def _undisturbed_rate(view: RunView) -> float | None:
     if len(rates) < STEPS_LEAST or not view.total_tokens:
         return None
     return statistics.median(rates) * view.total_padded_tokens / view.total_tokens
-
-
-def _key(hardware: Hardware) -> tuple[str, int, int, str | None, str | None]:
-    """Return what a measurement holds for."""
-    whole = hardware.devices if hardware.kind == "cpu" else 0
-    try:
-        torch = metadata.version("torch")
-    except metadata.PackageNotFoundError:
-        torch = None
-    return hardware.name, hardware.device_memory_gb, whole, hardware.driver, torch
 
 
 def _read() -> list[Stored]:

@@ -108,3 +108,18 @@ def test_wrong_words_and_help(capsys) -> None:
     assert capsys.readouterr().err.count("\n") == 1
     assert doctor.run(["-h"]) == 0
     assert "Usage: moai-tui doctor" in capsys.readouterr().out
+
+
+def test_rates_are_measured_and_kept(monkeypatch, capsys) -> None:
+    from trainer_core.plan.types import Hardware
+    from trainer_core.run import calibration
+    from trainer_core.run.device_key import key_of
+
+    def measured(hardware: Hardware, python: str | None) -> calibration.Calibration:
+        return calibration.Calibration(key=key_of(hardware), fp32_flops=5e10, memory_bandwidth=8e9)
+
+    monkeypatch.setattr(calibration, "calibrate", measured)
+    assert doctor.run(["--calibrate"]) == 0
+    assert "fp32 products        50.0 GFLOP/s" in capsys.readouterr().out
+    assert doctor.run(["--calibrate", "--json"]) == 0
+    assert '"fp32 products": 50000000000.0' in capsys.readouterr().out

@@ -83,7 +83,7 @@ def test_another_driver_or_torch_starts_anew(monkeypatch: pytest.MonkeyPatch) ->
     hardware = hardware_from(read_devices().devices)
     assert hardware is not None
     assert measured.with_measured(hardware).measured
-    monkeypatch.setattr("trainer_core.run.measured.metadata.version", lambda name: "9.9")
+    monkeypatch.setattr("trainer_core.run.device_key.metadata.version", lambda name: "9.9")
     assert measured.with_measured(hardware).measured == ()
 
 
