@@ -44,6 +44,10 @@ def token_loss_sum(
             hidden_TD.shape[0], weight_VD.shape[0], hidden_TD.element_size()
         )
         return CardCrossEntropy.apply(hidden_TD, weight_VD, labels_T, chunk)  # type: ignore[no-any-return, no-untyped-call]
+    if hidden_TD.device.type == "cpu":
+        # A prompt's tokens need no logits; on a card their number would have to be waited for.
+        counted = (labels_T != IGNORE_INDEX).nonzero()[:, 0]
+        hidden_TD, labels_T = hidden_TD.index_select(0, counted), labels_T[counted]
     if chunk is None:
         chunk = max(64, CHUNK_BYTES // (4 * weight_VD.shape[0]))
     return ChunkedCrossEntropy.apply(hidden_TD, weight_VD, labels_T, chunk)  # type: ignore[no-any-return, no-untyped-call]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trainer_core.errors import ConfigErrors, UserError
 from trainer_core.run.cause import exception_in
 from trainer_core.run.config import RunConfig
-from trainer_core.run.events import TrainingEnded
+from trainer_core.run.events import Notice, TrainingEnded
 
 if TYPE_CHECKING:
     from trainer_core.engine.reporting import Reporter
@@ -72,6 +72,9 @@ def prepare_process() -> None:
     # Packed documents hardly ever repeat a shape: oneDNN's cache of 1,024 compiled products grows
     # by 10 MiB a step at first (`tiny`: 667 MiB at its peak against 523) and is no faster.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+    # Large tensors on pages of 2 MiB: a GPT-2 of 4 x 256 at 1,024 tokens takes 8 % less CPU time and
+    # a tenth more memory.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     keep_compiled_kernels()
 
 
@@ -79,13 +82,14 @@ def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     from trainer_core.engine import setup
     from trainer_core.engine.device import choose_device, pin_to_cores, set_threads
     from trainer_core.engine.distributed import join, read_world
+    from trainer_core.engine.shortage import with_smaller_plan
     from trainer_core.engine.trainer import Trainer
     from trainer_core.engine.wishes import Wishes
     from trainer_core.run.checkpoints import sweep
     from trainer_core.run.time_limit import ends_at
 
     world = read_world()
-    config = read_config(run_folder)
+    config, smaller = with_smaller_plan(read_config(run_folder), run_folder)
     wishes = Wishes(run_folder, leads=world.leads, ends_at=ends_at(config.time_limit))
     wishes.listen()
     pin_to_cores()
@@ -97,6 +101,8 @@ def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     reporter.phase("loading")
     if world.leads:
         sweep(run_folder)
+    if smaller and world.leads:
+        reporter.event(Notice(level="warning", text=smaller))
     parts = setup.build(config, run_folder, world=world, device=device, reporter=reporter)
     Trainer(parts, run_folder, reporter=reporter, wishes=wishes, attempt=attempt).run()
 
@@ -137,4 +143,7 @@ def _ended(step: int, error: Exception, *, code: int) -> TrainingEnded:
     if code == FAILED and not fix:
         text = "".join(traceback.format_exception(error))
         sentence = exception_in(text, MESSAGE_LINES) or f"{type(error).__name__}: {error}"
-    return TrainingEnded(step=step, reason="failed", error=sentence, fix=fix, exit_code=code)
+    change = getattr(error, "change", {})
+    return TrainingEnded(
+        step=step, reason="failed", error=sentence, fix=fix, change=change, exit_code=code
+    )

@@ -51,7 +51,7 @@ def plain_double(hidden, weight, labels):
     return cross_entropy(hidden @ weight.t(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
 
 
-def test_only_one_chunk_of_logits_exists(monkeypatch):
+def test_only_one_chunk_of_logits_exists_and_none_of_what_does_not_count(monkeypatch):
     seen = []
     inner = loss_module._softmax_minus_target
 
@@ -62,7 +62,7 @@ def test_only_one_chunk_of_logits_exists(monkeypatch):
     monkeypatch.setattr(loss_module, "_softmax_minus_target", watching)
     hidden, weight, labels = example()
     token_loss_sum(hidden, weight, labels, chunk=10)
-    assert seen == [(10, 50), (10, 50), (10, 50), (7, 50)]
+    assert seen == [(10, 50), (10, 50), (7, 50)]  # 10 of 37 tokens do not count
 
 
 def test_nothing_that_counts_is_a_loss_of_zero():

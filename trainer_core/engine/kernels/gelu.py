@@ -31,31 +31,27 @@ class CpuGelu(nn.Module):
 
 
 class _Gelu(torch.autograd.Function):
+    """Keeps its slope for the backward pass, in the place of its input."""
+
     @staticmethod
     def forward(ctx: Any, input: Tensor) -> Tensor:
-        ctx.save_for_backward(input)
-        output = torch.empty_like(input)
+        """With s = sigmoid(z) and y = x s, the slope is s + (y - y s) z'."""
+        output, slope = torch.empty_like(input), torch.empty_like(input)
         linear = torch.tensor(_LINEAR)
-        for x, y in zip(_chunks(input), _chunks(output), strict=True):
-            torch.addcmul(linear, x, x, value=_CUBIC, out=y)
-            y.mul_(x).sigmoid_().mul_(x)
+        chunks = (_chunks(input), _chunks(output), _chunks(slope))
+        for x, y, rise in zip(*chunks, strict=True):
+            share = torch.addcmul(linear, x, x, value=_CUBIC).mul_(x).sigmoid_()
+            torch.mul(x, share, out=y)
+            torch.addcmul(linear, x, x, value=3 * _CUBIC, out=rise)
+            rise.mul_(torch.addcmul(y, y, share, value=-1)).add_(share)
+        ctx.save_for_backward(slope)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """With s = sigmoid(z), the slope is s (1 + (1 - s) x z')."""
-        (input,) = ctx.saved_tensors
-        result = torch.empty_like(input)
-        linear = torch.tensor(_LINEAR)
-        chunks = (_chunks(input), _chunks(gradient.contiguous()), _chunks(result))
-        for x, g, out in zip(*chunks, strict=True):
-            share = torch.addcmul(linear, x, x, value=_CUBIC).mul_(x).sigmoid_()
-            rise = torch.addcmul(linear, x, x, value=3 * _CUBIC).mul_(x)
-            rise.addcmul_(rise, share, value=-1)
-            share.mul_(g)
-            torch.addcmul(share, share, rise, out=out)
-        return result
+        (slope,) = ctx.saved_tensors
+        return gradient * cast(Tensor, slope)
 
 
 def _chunks(tensor: Tensor) -> tuple[Tensor, ...]:
