@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASCII_SIGNS = str.maketrans(
     "─━┄┈═▔▁│┃║▏▎▌▐▕▊┌┐└┘├┤┬┴┼╭╮╰╯╸╺▂▃▄▅▆▇█░▒▓←→↑↓▲▼▸▾◂▴…–—−·•×°✓✗●■◌◔◑○‖⠢⏎⌫≤≥“”‘’␛␊»«\u00a0",
-    "------_|||||||||+++++++++++++=-_.:-=*#.:#<>^v^v>v<^~---.*x +x*#o.*o=.<<<>\"\"''??>< ",
+    "-=----_|||||||||+++++++++++++=-_.:-=*#.:#<>^v^v>v<^~---.*x +x*#o.*o=.<<<>\"\"''??>< ",
 )
 """Our own signs and Textual's, each with one that every terminal shows; all one cell wide."""
 

@@ -48,4 +48,4 @@ def run(home: Callable[[], int], command: Callable[[list[str]], int]) -> int:
             sys.stdout.write("A quote is not closed; nothing was done.\n")
             continue
         if words and words != [OPTION]:
-            command(words)
+            command(["help"] if words == ["?"] else words)

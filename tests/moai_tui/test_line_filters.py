@@ -13,6 +13,7 @@ from moai_tui.line_filters import (
     TerminalFilters,
     in_ascii,
 )
+from moai_tui.widgets.dashboard.meter import bar
 from moai_tui.widgets.glyphs import UNICODE
 
 BLACK = Color.parse("#101010")
@@ -23,7 +24,7 @@ BLACK = Color.parse("#101010")
     [
         ("╭─ a ─╮", "+- a -+"),
         ("AMD EPYC · 23.5 GiB", "AMD EPYC . 23.5 GiB"),
-        ("▁▂▃█ ━━╸──", "__.# --=--"),
+        ("▁▂▃█ ━━╸──", "__.# ===--"),
         ("⣿⠢", ".."),
         ("모델 é", "???? ?"),
     ],
@@ -89,3 +90,8 @@ async def test_the_whole_screen_is_ascii_under_lang_c(scripted_app, facts, monke
         text = "\n".join(strip.text for strip in strips)
         assert text.isascii(), [line for line in text.splitlines() if not line.isascii()]
         assert "+----" in text
+
+
+def test_a_bar_says_how_full_it_is_without_its_signs():
+    cells = "".join(text for text, _ in bar(0.5, 7, "low"))
+    assert in_ascii(cells) == "====---"
