@@ -56,7 +56,8 @@ class RunsListed(Told):
         return isinstance(message, RunsListed)
 
 
-class RunUpdated(Told):
+@dataclass
+class RunUpdated(Message):
     """The followed run has new events; `view` is the whole run, folded."""
 
     run_id: str
@@ -144,7 +145,8 @@ class PlanWanted(Wish):
     draft: RunConfig
 
 
-class PlanReady(Told):
+@dataclass
+class PlanReady(Message):
     """The planner's answer to the newest draft; `problems` are (field, sentence) pairs."""
 
     draft: RunConfig
