@@ -95,6 +95,23 @@ def fill_cadence(config: RunConfig, steps: int, costs: Costs) -> RunConfig:
     )
 
 
+def steps_beside(config: RunConfig, steps: int, costs: Costs) -> float:
+    """Return what a run's evaluations and checkpoints take, in optimizer steps.
+
+    Held-out rows are measured before the first step and after the last, checkpoints are written
+    after the first and after the last, and both at their cadence between.
+
+    Args:
+        config: With its cadence filled; what is open counts as never between.
+        steps: Of the run.
+        costs: Unknown ones count as nothing.
+    """
+    between = max(0, steps - 1)
+    evals = 2 + (between // config.eval.every_steps if config.eval.every_steps else 0)
+    saves = 2 + (between // config.checkpoint.every_steps if config.checkpoint.every_steps else 0)
+    return evals * (costs.evaluation_steps or 0.0) + saves * (costs.checkpoint_steps or 0.0)
+
+
 def is_fresh(config: RunConfig) -> bool:
     """Whether a run begins with fresh weights."""
     return config.from_scratch or config.model == "tiny"

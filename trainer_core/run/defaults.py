@@ -93,7 +93,7 @@ def resolve(
         config = msgspec.structs.replace(config, learning_rate=rate)
     config = _with_steps(config, sequences, choices)
     if config.steps is not None:
-        filled = fill_cadence(config, config.steps, _costs(config, kind, report))
+        filled = fill_cadence(config, config.steps, run_costs(config, kind, report))
         for field in _CADENCE:
             if value_of(config, field) is None and value_of(filled, field) is not None:
                 choices.append(f"{field} {value_of(filled, field)}: {explain(field, config)}")
@@ -170,10 +170,10 @@ _EXPLAINED = {
     "optimizer.warmup_steps": f"{WARMUP_SHARE:.0%} of the run, at most {WARMUP_MAX} steps",
     "optimizer.max_grad_norm": "gradients above this norm are scaled down to it; 0 is off",
     "numerics": "auto: the fastest formats on one card; plain: fp32 weights and states, no fp8",
-    "products": "auto: fp8 in wide models on cards that have it, else bf16",
+    "products": "auto: fp8 in fine-tunes of wide models on cards that have it, else bf16",
     "optimizer.states": "auto: fp32 where they fit on one card, else 8 bits",
-    "optimizer.in_backward": "auto: only where all gradients at once do not fit; bounds updates"
-    " instead of clipping",
+    "optimizer.in_backward": "auto: only where all gradients at once do not fit; the"
+    " norm is clipped by an estimate",
     "eval.every_steps": f"before, at the end and at most {CADENCE - 1} times between,"
     " never over about 10 % of the time",
     "checkpoint.every_steps": f"at the end, on stop and at most {CADENCE - 1} times between,"
@@ -198,7 +198,14 @@ def _built_in(config: RunConfig) -> bool:
     return config.model == BUILT_IN_MODEL and config.dataset == BUILT_IN_DATASET
 
 
-def _costs(config: RunConfig, kind: str, report: DataReport | None) -> Costs:
+def run_costs(config: RunConfig, kind: str, report: DataReport | None) -> Costs:
+    """Return what an evaluation and a checkpoint of a run cost, in its steps.
+
+    Args:
+        config: Its length and batch may still be open.
+        kind: Of the device.
+        report: Of its dataset, where it was counted.
+    """
     length, batch = config.sequence_length or CPU_LENGTH, config.global_batch_size or CPU_BATCH
     step_tokens: float = length * batch
     eval_tokens: float | None = None

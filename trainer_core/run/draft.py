@@ -11,14 +11,15 @@ from trainer_core.accelerators.sizes import parse_size
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.choose import make_verdict
 from trainer_core.plan.hardware import hardware_from, settled_precision
-from trainer_core.plan.types import Hardware, ModelShape, Verdict
+from trainer_core.plan.types import Hardware, ModelShape, SizeVerdict, Verdict
+from trainer_core.run.cadence import steps_beside
 from trainer_core.run.calibration import with_calibration
 from trainer_core.run.catalog import require_model
 from trainer_core.run.check import check, check_devices, check_shape
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
 from trainer_core.run.data_size import estimated_steps
-from trainer_core.run.defaults import resolve
+from trainer_core.run.defaults import resolve, run_costs
 from trainer_core.run.measured import with_measured
 from trainer_core.run.time_limit import limit_seconds, steps_that_fit
 from trainer_core.run.workload import apply_plan, workload_of
@@ -106,11 +107,30 @@ def _judged(
         workload = replace(workload, steps=estimated_steps(config))
         notes = (TIME_ESTIMATED,) if workload.steps else (TIME_UNKNOWN,)
     verdict = make_verdict(workload, hardware, size)
+    if workload.steps:
+        beside = steps_beside(config, workload.steps, run_costs(config, hardware.kind, report))
+        verdict = _with_time(verdict, 1 + beside / workload.steps)
     notes += _time_notes(config, verdict, workload.steps, shape) if not hardware.described else ()
     # A batch no plan divides shows per size; for the size asked for it is a mistake.
     unplanned = size is not None and verdict.choice is not None and verdict.choice.plan is None
     mistakes = check_devices(config, size) if size is not None and unplanned else []
     return replace(verdict, notes=(*verdict.notes, *notes)), mistakes
+
+
+def _with_time(verdict: Verdict, factor: float) -> Verdict:
+    """Return the verdict with its times longer by what evaluations and checkpoints take."""
+
+    def longer(size: SizeVerdict | None) -> SizeVerdict | None:
+        if size is None or size.plan is None or size.plan.seconds is None:
+            return size
+        return replace(size, plan=replace(size.plan, seconds=size.plan.seconds * factor))
+
+    return replace(
+        verdict,
+        sizes=tuple(found for size in verdict.sizes if (found := longer(size))),
+        choice=longer(verdict.choice),
+        runner_up=longer(verdict.runner_up),
+    )
 
 
 def _time_notes(
@@ -123,7 +143,7 @@ def _time_notes(
         return ()
     fitting = steps_that_fit(
         limit,
-        step_seconds=plan.seconds / steps,
+        step_seconds=plan.seconds / steps,  # evaluations and saves shared out
         saved_bytes=SAVED_BYTES_PER_PARAMETER * shape.parameters,
     )
     if fitting >= steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from trainer_core.run.cadence import Costs, costs_of, fill_cadence
+from trainer_core.run.cadence import Costs, costs_of, fill_cadence, steps_beside
 from trainer_core.run.check import check
 from trainer_core.run.config import CheckpointConfig, EvalConfig, OptimizerConfig, RunConfig
 
@@ -76,3 +76,11 @@ def test_costs_are_those_that_were_measured() -> None:
     adapters = RunConfig(method="lora")
     lora = costs_of(adapters, eval_tokens=None, step_tokens=1_900, card=False)
     assert lora == Costs(evaluation_steps=None, checkpoint_steps=0.0)
+
+
+def test_evaluations_and_checkpoints_are_part_of_the_time() -> None:
+    config = RunConfig(eval=EvalConfig(every_steps=10), checkpoint=CheckpointConfig(every_steps=25))
+    costs = Costs(evaluation_steps=2.0, checkpoint_steps=1.0)
+    # Before, after and at 10, 20 … 90; after the first, the last and 25, 50, 75.
+    assert steps_beside(config, 100, costs) == (2 + 9) * 2.0 + (2 + 3) * 1.0
+    assert steps_beside(RunConfig(), 100, Costs()) == 0.0

@@ -147,7 +147,7 @@ def test_the_tutorial_fits_one_card_on_the_fast_path_or_with_adapters(
     fast = verdict_for(override(tutorial, {"numerics": "auto"}), h100s(1)).verdict
     assert fast is not None
     assert fast.choice is not None
-    full = verdict_for(tutorial, h100s(1)).verdict
+    full = verdict_for(override(tutorial, {"numerics": "plain"}), h100s(1)).verdict
     assert full is not None
     assert full.choice is None
     lora = verdict_for(override(tutorial, {"method": "lora"}), h100s(1)).verdict
