@@ -188,6 +188,10 @@ def _activations(workload: Workload, layout: Layout, stage: _Stage, tokens: floa
     sliced = 1 - _SLICED_SHARE + _SLICED_SHARE / tensor
     block = per_width * max(narrow, 0.8 * shape.width) * sliced
     block += per_feed_forward * shape.feed_forward_width / tensor
+    if workload.method != "full" and workload.precision == "fp32":
+        # What a layer gives and what its adapter adds to it are two tensors; compiled they are one.
+        gates = 2 if shape.gated else 1
+        block += 4 * (5 * shape.attention_width + gates * shape.feed_forward_width)
     again = min(stage.blocks, math.ceil(layout.recomputed_blocks * stage.blocks / shape.layers))
     kept = stage.blocks * block
     if again:

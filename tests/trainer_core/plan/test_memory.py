@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from trainer_core.plan.memory import lora_parameters, predict_memory, trained_parameters
+from trainer_core.plan.shapes import shape_from_hf_config
 from trainer_core.plan.types import Layout, ModelShape, Workload
 
 GIB = 2**30
@@ -144,3 +145,31 @@ def test_a_processors_peak_is_what_was_measured(
     layout = make_layout(micro_batch_size=micro, recomputation=recomputation)
     split = predict_memory(workload, layout, on_cpu=True)
     assert split.total / 2**20 == pytest.approx(measured_mib, rel=0.07)
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "method", "length", "measured_mib"),
+    [
+        (4, 256, "full", 256, 553),
+        (4, 256, "full", 512, 640),
+        (8, 512, "full", 256, 1328),
+        (8, 512, "full", 512, 1654),
+        (4, 256, "lora", 512, 666),
+    ],
+)
+def test_larger_models_on_a_processor_take_what_was_measured(
+    make_layout: Layouts, layers: int, width: int, method: str, length: int, measured_mib: int
+) -> None:
+    """Runs of GPT-2 shapes with 2,048 tokens, 4 rows at a time, a checkpoint after step 1."""
+    config = {"model_type": "gpt2", "n_layer": layers, "n_embd": width, "n_head": width // 64}
+    shape = shape_from_hf_config({**config, "vocab_size": 2048, "n_positions": 1024})
+    assert shape is not None
+    workload = Workload(
+        shape=shape,
+        method=method,  # type: ignore[arg-type]
+        precision="fp32",
+        sequence_length=length,
+        global_batch_size=4,
+    )
+    split = predict_memory(workload, make_layout(micro_batch_size=4), on_cpu=True)
+    assert split.total / 2**20 == pytest.approx(measured_mib, rel=0.05)
