@@ -16,12 +16,25 @@ from moai_tui.settings import KEYS, VARIABLES_OF, Settings, settings_path
 from moai_tui.signals import dashboard
 from moai_tui.widgets.dashboard.cursor_list import CursorList
 from moai_tui.widgets.key_line import KeyLine
-from moai_tui.widgets.lines import Line, fit
+from moai_tui.widgets.lines import Line, Lines, fit
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.foreign_text import show_line
 
 HINTS = (("enter", "change"), ("up down", "choose"), ("?", "help"), ("esc", "back"))
 KEY_WIDTH, VALUE_WIDTH = 20, 18
+
+PURPOSES = {
+    "theme": "auto takes what suits the terminal; the palette (ctrl+p) lists the names.",
+    "refresh": "Seconds between two readings of the devices.",
+    "storage.runs": "Where run folders lie, with their checkpoints; none is your home.",
+    "worker.python": "The Python whose torch trains; none is the one that runs this dashboard.",
+    "models.folders": "Folders with models of your own, offered first in the form.",
+    "share.run_names": "Whether other users of this machine read what your runs are called.",
+    "view_only": "Whether this dashboard only looks: nothing is started, stopped or changed.",
+    "alerts.bell": "Whether the terminal rings when a run ends or stalls.",
+    "alerts.notification": "Whether the terminal is asked to notify you then (OSC 9).",
+}
+"""What each setting does, in a sentence."""
 
 
 class SettingsScreen(Screen[None]):
@@ -34,6 +47,7 @@ class SettingsScreen(Screen[None]):
 
     DEFAULT_CSS = """
     SettingsScreen CursorList { margin-top: 1; height: 1fr; }
+    SettingsScreen #purpose { height: 1; padding: 0 1; }
     SettingsScreen #value { margin: 0 1; }
     """
 
@@ -45,6 +59,7 @@ class SettingsScreen(Screen[None]):
         """The list, the line one types in, and the keys."""
         yield TitleLine("settings", show_line(str(settings_path()), 60))
         yield CursorList()
+        yield Lines(id="purpose")
         yield Input(id="value")
         yield KeyLine(HINTS)
 
@@ -63,6 +78,12 @@ class SettingsScreen(Screen[None]):
             (fit("setting", KEY_WIDTH) + "  " + fit("value", VALUE_WIDTH) + "  from", "muted")
         ]
         self.query_one(CursorList).show_entries([head], entries)
+        self._tell_purpose()
+
+    @on(CursorList.Moved)
+    def _tell_purpose(self) -> None:
+        key = self.query_one(CursorList).cursor
+        self.query_one("#purpose", Lines).show_lines([[(PURPOSES.get(key or "", ""), "muted")]])
 
     def action_change(self) -> None:
         """Type another value for the setting under the cursor."""

@@ -86,7 +86,7 @@ def traces_of(device: DeviceSnapshot, past: DeviceHistory) -> tuple[Trace, ...]:
             history=past.memory,
             top=100.0,
             scale=total,
-            style="accent",
+            style="low",
         ),
         Trace(
             name="Temperature",

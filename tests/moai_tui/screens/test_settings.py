@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from moai_tui.messages import SettingWanted
-from moai_tui.screens.settings import SettingsScreen
+from moai_tui.screens.settings import PURPOSES, SettingsScreen
 from moai_tui.settings import KEYS, Settings
 from moai_tui.widgets.lines import Lines
 
@@ -35,3 +35,8 @@ async def test_view_only_changes_no_setting(scripted_app):
         await pilot.press("comma", "enter", "enter")
         await pilot.pause()
         assert app.heard_of(SettingWanted) == []
+
+
+def test_every_setting_says_what_it_does():
+    assert PURPOSES.keys() == KEYS.keys()
+    assert max(map(len, PURPOSES.values())) <= 78, "a line of 80 cells"
