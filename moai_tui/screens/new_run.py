@@ -63,7 +63,7 @@ from trainer_core.run.data_worker import Download
 from trainer_core.run.fields import value_of, with_value
 from trainer_core.run.train_command import train_command
 
-PLAN_DELAY_SECONDS = 0.08
+PLAN_DELAY_SECONDS = 0.04
 """The verdict is asked for when keys pause this long: held-down keys ask once."""
 DATA_DELAY_SECONDS = 0.4
 """A worker reads the data: half-typed paths are not worth one."""
