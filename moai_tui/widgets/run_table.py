@@ -19,8 +19,9 @@ from trainer_core.foreign_text import show_line
 if TYPE_CHECKING:
     from trainer_core.run.summary import RunSummary
 
-NARROW, MEDIUM, WIDE = 74, 110, 140
-"""Cells from which model and dataset share a column, have one each, and times are told twice."""
+NARROW, MEDIUM, WIDE, WIDEST = 74, 110, 140, 232
+"""Cells from which model and dataset share a column, have one each, times are told twice, and
+what a run took and what was noted of it is told too."""
 
 HEAD_LINES = 2
 """Names of the columns and a rule."""
@@ -291,7 +292,8 @@ def _columns(width: int) -> list[Column]:
     """Return the columns with real widths for a table of `width` cells."""
     columns = [column for column in _NARROW if width < MEDIUM]
     columns += [column for column in _MEDIUM if MEDIUM <= width < WIDE]
-    columns += [column for column in _WIDE if width >= WIDE]
+    columns += [column for column in _WIDE if WIDE <= width < WIDEST]
+    columns += [column for column in _WIDEST if width >= WIDEST]
     if width < NARROW:
         columns = [column for column in columns if column.text is not _subject]
     gaps = _gap(width) * (len(columns) - 1)
@@ -340,6 +342,19 @@ _WIDE = (
     Column("Loss", 8, lambda run: formatting.loss_text(run.train_loss), "right"),
     Column("Tok/s", 9, _speed, "right"),
     Column("Ends", 18, _when_long, "right"),
+)
+
+_WIDEST = (
+    Column("State", 11, state_word),
+    Column("Run", 36, run_title),
+    *_WIDE[2:7],
+    Column("Eval", 8, lambda run: formatting.loss_text(run.eval_loss), "right"),
+    _WIDE[7],
+    Column("MFU", 7, lambda run: formatting.fraction_text(run.mfu), "right"),
+    Column("Peak", 9, lambda run: formatting.bytes_text(run.peak_memory_bytes), "right"),
+    Column("Took", 8, lambda run: formatting.duration_text(run.elapsed_seconds), "right"),
+    _WIDE[8],
+    Column("Tags and notes", 0, lambda run: show_line(" ".join((*run.tags, run.notes)), 200)),
 )
 
 

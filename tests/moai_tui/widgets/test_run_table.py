@@ -180,3 +180,18 @@ async def test_the_cursor_goes_to_a_run_once_the_list_has_it(facts, frozen_clock
         table.action_move(1)
         table.show_runs((*runs, facts.run(9)))
         assert table.run_under_cursor == runs[1], "a key says where the cursor belongs"
+
+
+async def test_a_very_wide_table_also_tells_what_a_run_took_and_its_notes(facts):
+    known = {"eval_loss": 2.5, "mfu": 0.42, "peak_memory_bytes": 3 * 2**30}
+    run = facts.run(0, "finished", name="big", tags=("keep",), notes="the good one", **known)
+
+    app = TableApp()
+    async with app.run_test(size=(300, 10)) as pilot:
+        table = app.query_one(RunTable)
+        table.show_runs((run,))
+        await pilot.pause()
+        head, _, line = table.plain.splitlines()
+        for name, text in (("Eval", "2.5000"), ("MFU", "42.0%"), ("Peak", "3.00 GiB")):
+            assert line.index(text) + len(text) == head.index(name) + len(name)
+        assert line.index("keep the good one") == head.index("Tags and notes")
