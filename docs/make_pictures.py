@@ -4,7 +4,7 @@ Usage: python docs/make_pictures.py [docs/pictures] [--card]
 
 Trains the embedded default in a scratch folder (about two minutes on two cores), opens the
 dashboard on it and stores what it shows as SVG: the form, the run while it trains, its result,
-the home screen; then the home screen with the eight cards of a file. Nothing in a picture is drawn
+the home screen; then eight cards of a file, all of them and one. Nothing in a picture is drawn
 by hand, so it cannot lie.
 
 With `--card`, on a machine with a card: that machine at rest, a Cerebras-GPT 111M in training on
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-SIZE = (120, 36)
+SIZE, TALL = (120, 36), (120, 50)
 PATIENCE_SECONDS = 600.0
 CARD_RUN = ("--model", "cerebras-gpt-111m", "--from-scratch", "--steps", "20000", "--detach")
 CARD_STEPS = 300
@@ -57,7 +57,7 @@ class Camera:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Camera]:
+async def opened(folder: Path, size: tuple[int, int] = SIZE) -> AsyncIterator[Camera]:
     """Open the real dashboard, its accelerators read."""
     from moai_tui.app import MoaiApp
     from moai_tui.live import Live
@@ -65,7 +65,7 @@ async def opened(folder: Path) -> AsyncIterator[Camera]:
 
     settings = load_settings()
     app = MoaiApp(live=Live(settings.refresh_seconds), settings=settings)
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=size) as pilot:
         camera = Camera(app, pilot, folder)
         await camera.wait_for(lambda: app.newest.accelerators is not None)
         yield camera
@@ -87,10 +87,20 @@ async def take(folder: Path) -> None:
         await press("escape")
         await camera.wait_for(lambda: newest.runs is not None and bool(newest.runs.runs))
         camera.store("home")
+    await take_cards(folder)
+
+
+async def take_cards(folder: Path) -> None:
+    """Show the eight cards of the file: the home screen, and everything about one of them."""
     os.environ["MOAI_TUI_SCRIPTED_DEVICES"] = str(CARDS)
     async with opened(folder) as camera:
         await camera.pilot.pause(2.0)
         camera.store("cards")
+    async with opened(folder, TALL) as camera:
+        await camera.pilot.pause(65.0)
+        await camera.pilot.press("3", "tab", *["down"] * 5)
+        await camera.pilot.pause(2.0)
+        camera.store("devices")
 
 
 async def take_card(folder: Path, run: tuple[str, ...] = CARD_RUN, steps: int = CARD_STEPS) -> None:
