@@ -122,7 +122,26 @@ def _degrees_problem(workload: Workload, devices: int) -> ConfigError | None:
         )
     except ConfigError as error:
         return error
-    return shape_problem(degrees, workload.shape, workload.sequence_length)
+    field = _largest_split(degrees)
+    if field and workload.method != "full":
+        problem = f"{workload.method} adapters are copied to every device, never split"
+        return ConfigError(field, getattr(workload, field.partition(".")[2]), "use 1", problem)
+    wrong = shape_problem(degrees, workload.shape, workload.sequence_length)
+    if wrong is None and field and degrees.kind not in EXECUTED:
+        problem = f"this version does not run {degrees.words}"
+        return ConfigError(field, getattr(workload, field.partition(".")[2]), "use 1", problem)
+    return wrong
+
+
+def _largest_split(degrees: Degrees) -> str:
+    """Return the field of the largest degree that splits the model; empty where none does."""
+    splits = {
+        "parallel.tensor": degrees.tensor,
+        "parallel.pipeline": degrees.stages,
+        "parallel.context": degrees.context,
+    }
+    field = max(splits, key=lambda name: splits[name])
+    return field if splits[field] > 1 else ""
 
 
 def _asked(wanted: int | None, devices: int, *, open_: bool) -> tuple[int, ...]:
@@ -152,10 +171,9 @@ def _worth_cutting(data: int, in_node: int) -> tuple[int, ...]:
 
 
 def _allowed(workload: Workload, degrees: Degrees, *, described: bool, per_node: int) -> bool:
-    asked = any((workload.shard, workload.tensor, workload.pipeline, workload.context))
     return (
         (degrees.data == 1 or workload.strategy != "single")
-        and (described or asked or degrees.kind in EXECUTED)
+        and (described or degrees.kind in EXECUTED)
         and workload.global_batch_size % degrees.data == 0
         # Sums of every product between nodes would take longer than the products.
         and (degrees.tensor <= per_node or workload.tensor is not None)

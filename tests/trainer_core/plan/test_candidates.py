@@ -62,6 +62,25 @@ def test_adapters_are_never_sharded(make_workload: Workloads) -> None:
             ("global_batch_size", "32"),
         ),
         (
+            {"method": "lora", "tensor": 2},
+            2,
+            "parallel.tensor: lora adapters are copied to every device, never split; use 1",
+            ("parallel.tensor", "1"),
+        ),
+        (
+            {"tensor": 2, "pipeline": 2, "strategy": "fsdp", "shard": 2},
+            8,
+            "parallel.tensor: this version does not run 2 pipeline stages × tensor parallel over 2"
+            " × sharded over 2; use 1",
+            ("parallel.tensor", "1"),
+        ),
+        (
+            {"tensor": 5},
+            10,
+            "parallel.tensor: 12 attention heads cannot be shared by 5 ranks; use 4",
+            ("parallel.tensor", "4"),
+        ),
+        (
             {"strategy": "single"},
             2,
             "parallel.strategy single uses one device, this size has 2",
