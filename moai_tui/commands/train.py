@@ -58,6 +58,12 @@ def train(
         bool, typer.Option("--foreground", help="Own the run: INT, TERM and USR1 stop and save it.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Print a Slurm script for the run, start nothing.")
+    ] = False,
+    gpus_per_node: Annotated[
+        int, typer.Option("--gpus-per-node", min=1, help="Devices of one node, for --slurm.")
+    ] = 8,
 ) -> None:
     """Start a run and follow it."""
     given = dict(locals())
@@ -65,6 +71,9 @@ def train(
         raise UserError("--detach and --foreground exclude each other; give one of them")
     flags = {field: value for field, value in given.items() if field in options.FLAG_FIELDS}
     wanted = options.configuration(config, flags, settings or ())
+    if slurm:
+        print_slurm_script(wanted, gpus_per_node)
+        return
     from trainer_core.run.joined import membership
     from trainer_core.run.requeue import launch_or_resume
     from trainer_core.run.session import logout_danger
@@ -76,6 +85,14 @@ def train(
         write_line(f"{danger.text}; {danger.fix}", to=sys.stderr)
     directory = launch_or_resume(wanted, on_download=download_lines())
     raise typer.Exit(started(directory, detach=detach, foreground=foreground, json=json))
+
+
+def print_slurm_script(config: RunConfig, gpus_per_node: int) -> None:
+    """Print the script to standard output, and how to submit it beside it."""
+    from trainer_core.run.slurm import SUBMIT, slurm_script
+
+    sys.stdout.write(slurm_script(config, gpus_per_node))
+    write_line(SUBMIT, to=sys.stderr)
 
 
 def join(config: RunConfig, member: Membership, *, json: bool) -> int:

@@ -104,7 +104,7 @@ def document_attention(
     if cu_seq_lens_q is not None and max_length_q is not None:
         # The window of the kernel counts the tokens before the query, ours the query too.
         window = (sliding_window - 1 if sliding_window else -1, 0)
-        kernel = {"ends": cu_seq_lens_q, "longest": max_length_q, "window": window}
+        kernel: dict[str, Any] = {"ends": cu_seq_lens_q, "longest": max_length_q, "window": window}
         return _varlen(tensors, scaling=scaling, **kernel).unsqueeze(0), None
     if document_lengths is not None:
         if attend is _fused and dropout == 0.0 and sliding_window is None:

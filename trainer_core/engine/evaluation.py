@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer_core.engine.distributed import reduce_sum
+from trainer_core.engine.failure import is_out_of_memory
 from trainer_core.engine.feed import RowFeed
 from trainer_core.run.events import Eval
 
@@ -23,6 +24,7 @@ def evaluate(
     progress: Callable[[int, int], None],
     interrupted: Callable[[], bool] = lambda: False,
     own_share: Callable[[Tensor], Tensor] = lambda total: total,
+    halves: bool = True,
 ) -> Eval | None:
     """Measure the mean loss per counted token of all held-out documents.
 
@@ -33,6 +35,8 @@ def evaluate(
         rows_at_once: Rows of one round over all ranks.
         progress: Called after each round with (rows done, rows in all).
         own_share: What this rank adds of its sum, where other ranks make the same one.
+        halves: Whether rows are measured in smaller micro-batches where memory runs out; not where
+            ranks wait for each other inside a pass.
         interrupted: Asked after each round, by all ranks alike, whether to leave the rest.
 
     Returns:
@@ -46,8 +50,8 @@ def evaluate(
     total = torch.zeros((), dtype=torch.float64, device=device)
     with torch.no_grad():
         for done, picked in _rounds(len(feed.rows), rows_at_once):
-            for micro_batch in feed.share(picked):
-                total += objective(**micro_batch.arguments())
+            feed, part = _round_loss(objective, feed, picked, halves=halves)
+            total += part
             progress(done, len(feed.rows))
             if done < len(feed.rows) and interrupted():
                 objective.train(was_training)
@@ -64,6 +68,25 @@ def evaluate(
         bits_per_byte=loss / math.log(2) / bytes_counted if bytes_counted else None,
         seconds=time.perf_counter() - began,
     )
+
+
+def _round_loss(
+    objective: nn.Module, feed: RowFeed, picked: range, *, halves: bool
+) -> tuple[RowFeed, Tensor]:
+    """Return the summed loss of some rows, and the feed that memory sufficed for.
+
+    Training has smaller needs of its own: its micro-batches stay as they are.
+    """
+    while True:
+        try:
+            losses = [objective(**micro.arguments()).double() for micro in feed.share(picked)]
+            return feed, torch.stack(losses).sum()
+        except (RuntimeError, MemoryError) as error:
+            if not (halves and is_out_of_memory(error) and feed.micro_batch_size > 1):
+                raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        feed = feed.in_micro_batches(feed.micro_batch_size // 2)
 
 
 def _rounds(rows: int, size: int) -> Iterator[tuple[int, range]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,6 +77,18 @@ class RowFeed:
         self._rank, self._world_size = rank, world_size
         self._fixed = fixed_shapes
         self._places = document_places([len(row) for row in rows], micro_batch_size)
+
+    @property
+    def micro_batch_size(self) -> int:
+        """Rows of one forward pass."""
+        return self._micro_batch_size
+
+    def in_micro_batches(self, size: int) -> RowFeed:
+        """Return a feed of the same rows that makes micro-batches of another size."""
+        changed = copy.copy(self)
+        changed._micro_batch_size = size
+        changed._places = document_places([len(row) for row in self.rows], size)
+        return changed
 
     def share(self, picked: Sequence[int]) -> Iterator[MicroBatch]:
         """Yield this rank's micro-batches of some rows; every rank yields equally many."""
@@ -164,9 +177,18 @@ class StepFeed:
     def __init__(self, feed: RowFeed, *, seed: int, global_batch_size: int) -> None:
         self.feed = feed
         self._order = EpochOrder(len(feed.rows), seed)
-        self._global_batch_size = global_batch_size
+        self._seed, self._global_batch_size = seed, global_batch_size
         self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         self._next: tuple[int, Future[StepBatches]] | None = None
+
+    def in_micro_batches(self, size: int) -> StepFeed:
+        """Return a feed of the same steps in micro-batches of another size; this one is over."""
+        self.close()
+        return StepFeed(
+            self.feed.in_micro_batches(size),
+            seed=self._seed,
+            global_batch_size=self._global_batch_size,
+        )
 
     def take(self, step: int, *, last: bool = False) -> tuple[StepBatches, float]:
         """Return the batches of a step (from 1) and the seconds waited for them.

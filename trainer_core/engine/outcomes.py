@@ -113,6 +113,7 @@ class Outcomes:
             step=step,
             rows_at_once=self._parts.settled.micro_batch_size * parts.mesh.degrees.data,
             own_share=parts.mesh.own_share,
+            halves=parts.mesh.passes_alone,
             progress=lambda done, total: self._reporter.phase("evaluating", done, total, "rows"),
             interrupted=interrupted,
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainer_core.engine.failure import TrainingFailed, memory_named
-from trainer_core.engine.feed import MicroBatch
+from trainer_core.engine.feed import MicroBatch, StepBatches
 from trainer_core.engine.memory import peak_memory_bytes
 from trainer_core.engine.metrics import (
     StepWork,
@@ -30,6 +30,7 @@ from trainer_core.engine.probe import probe_memory
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.saver import SaveProblem
 from trainer_core.engine.setup import Parts
+from trainer_core.engine.shortage import Shortage
 from trainer_core.engine.wishes import Ending, Wish, Wishes
 from trainer_core.run.events import Notice, Step, TrainingEnded
 from trainer_core.run.time_limit import SAVE_BYTES_PER_SECOND
@@ -69,6 +70,7 @@ class Trainer:
         self._outcomes = Outcomes(parts, run_folder, reporter=reporter, attempt=attempt)
         self._trained = [p for p in parts.objective.parameters() if p.requires_grad]
         self._passes = Passes(parts)
+        self._shortage = Shortage(parts, run_folder)
         self._clock = clock_for(parts.device)
         self._peak_flops = peak_flops_of(parts.device)
         self._peak_memory = 0
@@ -165,7 +167,6 @@ class Trainer:
 
     def _train_step(self, step: int) -> None:
         """Fetch, forward, backward, read the last step's numbers, clip, step."""
-        batches, waited = self._parts.train_feed.take(step, last=step == self._settled.total_steps)
         rate = learning_rate_at(
             step,
             config=self._settled.config.optimizer,
@@ -173,7 +174,7 @@ class Trainer:
             total_steps=self._settled.total_steps,
         )
         set_learning_rate(self._parts.optimizer, rate)
-        loss = self._forward_backward(batches.micro_batches, batches.work.counted_tokens)
+        batches, waited, loss = self._passed(step)
         norm = self._passes.gradient_norm()
         self._report_late()
         if self._parts.stepper is None:
@@ -189,6 +190,20 @@ class Trainer:
             work=batches.work,
             data_seconds=waited,
         )
+
+    def _passed(self, step: int) -> tuple[StepBatches, float, Tensor]:
+        """Fetch, forward, backward; once more in smaller micro-batches where memory runs out."""
+        while True:
+            last = step == self._settled.total_steps
+            batches, waited = self._parts.train_feed.take(step, last=last)
+            try:
+                loss = self._forward_backward(batches.micro_batches, batches.work.counted_tokens)
+            except (RuntimeError, MemoryError) as error:
+                notice = self._shortage.make_smaller(error, step)
+            else:
+                return batches, waited, loss
+            self._settled = self._parts.settled
+            self._reporter.event(notice)
 
     def _forward_backward(
         self, micro_batches: tuple[MicroBatch, ...], counted_tokens: int

@@ -110,15 +110,18 @@ def check_devices(config: RunConfig, devices: int) -> list[ConfigError]:
         devices: How many devices the size has, at least 1.
     """
     errors: list[ConfigError] = []
-    if config.parallel.strategy == "single" and devices > 1:
+    parallel = config.parallel
+    split = (parallel.tensor or 1) * (parallel.pipeline or 1) * (parallel.context or 1)
+    if parallel.strategy == "single" and devices > split:
         problem = f"'single' uses one device, the size has {devices}"
         errors.append(
             ConfigError("parallel.strategy", "single", "write auto, or size: Small", problem)
         )
-    per_round = devices * (config.micro_batch_size or 1)
+    readers = max(1, devices // split)
+    per_round = readers * (config.micro_batch_size or 1)
     batch = config.global_batch_size
     if batch is not None and batch % per_round:
-        parts = f"{devices} device{'s' if devices > 1 else ''}"
+        parts = f"{readers} device{'s' if readers > 1 else ''}"
         if config.micro_batch_size:
             parts += f" with micro-batches of {config.micro_batch_size}"
         errors.append(

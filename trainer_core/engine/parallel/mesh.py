@@ -71,6 +71,11 @@ class Mesh:
         return degrees.shards > 1 or degrees.tensor > 1 or degrees.stages > 1
 
     @property
+    def passes_alone(self) -> bool:
+        """Whether a forward pass waits for no other rank."""
+        return not self.cuts_weights and self.context is None
+
+    @property
     def loss_scale(self) -> int:
         """Ranks that DDP or FSDP will average over, though a loss is a sum; a pipeline adds."""
         return 1 if self.degrees.stages > 1 else self.degrees.data * self.degrees.context
