@@ -5,8 +5,8 @@
 Each seed runs once in every arm, in a process of its own. `plain` is the reference (fp32 weights
 and states, products in bf16 under autocast, gradients clipped by their global norm), `auto` what
 `numerics: auto` picks for this size, `all` everything the fast path can do at once: fp8 products,
-states in 8 bits, weights stepped inside the backward pass with bounded updates instead of clipping.
-`fp8`, `states` and `inside` do one of these.
+states in 8 bits, weights stepped inside the backward pass and clipped by an estimate of the norm.
+`fp8`, `states` and `inside` do one of these, `small` fp8 products and 8-bit states.
 `gradients` instead of a task writes down the relative error of a step's gradients by block.
 """
 
@@ -73,6 +73,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "fp8": {"numerics": "auto", "products": "fp8"},
     "states": {"numerics": "auto", "optimizer": {"states": "fp8"}},
     "inside": {"numerics": "auto", "optimizer": {"in_backward": "yes"}},
+    "small": {"numerics": "auto", "products": "fp8", "optimizer": {"states": "fp8"}},
     "all": {
         "numerics": "auto",
         "products": "fp8",
@@ -111,9 +112,6 @@ def main() -> int:
     fine = True
     for task in options.tasks:
         results = list(all_runs(task, options))
-        if options.out:
-            with options.out.open("a") as file:
-                file.writelines(json.dumps(result) + "\n" for result in results)
         for line in gradient_lines(results) if task == "gradients" else verdict(task, results):
             print(line)
         fine = fine and all("error" not in result for result in results)
@@ -123,14 +121,24 @@ def main() -> int:
 def all_runs(task: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Run every arm of every seed, several at a time; the data is prepared once, before them."""
     if task == "gradients":
-        yield started(task, "111m", options)
+        result = started(task, "111m", options)
+        keep(result, options)
+        yield result
         return
     started(task, "prepare", options)
     wanted = [f"{arm}/{seed}" for seed in options.seeds for arm in options.arms]
     with ThreadPoolExecutor(options.jobs) as pool:
         for result in pool.map(lambda run: started(task, run, options), wanted):
             print(one_line(task, result), flush=True)
+            keep(result, options)
             yield result
+
+
+def keep(result: dict[str, Any], options: argparse.Namespace) -> None:
+    """Append a result to the file that was asked for, at once: the call may be cut off."""
+    if options.out:
+        with options.out.open("a") as file:
+            file.write(json.dumps(result) + "\n")
 
 
 def started(task: str, run: str, options: argparse.Namespace) -> dict[str, Any]:

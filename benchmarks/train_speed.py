@@ -111,6 +111,13 @@ def measure(run: str, options: argparse.Namespace) -> dict[str, Any]:
     return {"run": run, "ready_seconds": time.perf_counter() - began, **facts, **result}
 
 
+def products_of(name: str, way: str) -> str:
+    """Return the products a fine-tune of that size gets by itself: weights are fresh only here."""
+    if way in ("bf16", "fp8"):
+        return way
+    return "auto" if name == "111m" else "fp8"
+
+
 def config_of(name: str, rows: int, way: str, steps: int, scratch: Path) -> Any:
     """Return the configuration of a run: fresh weights, built-in data, prompts trained on."""
     import msgspec
@@ -139,7 +146,7 @@ def config_of(name: str, rows: int, way: str, steps: int, scratch: Path) -> Any:
         "learning_rate": 1e-4,
         "steps": steps,
         "numerics": "plain" if way == "plain" else "auto",
-        "products": {"bf16": "bf16", "fp8": "fp8"}.get(way, "auto"),
+        "products": products_of(name, way),
         "data": {"train_on_prompt": True},
         "optimizer": {"warmup_steps": 10},
         "checkpoint": {"every_steps": 0},

@@ -83,6 +83,7 @@ def wanted_of(config: RunConfig) -> Wanted:
         in_backward=yes_or_no[config.optimizer.in_backward],
         fp8={"auto": None, "bf16": False, "fp8": True}[config.products],
         recomputation=None if again == "auto" else again,
+        from_scratch=config.from_scratch,
     )
 
 

@@ -39,6 +39,7 @@ def fast_plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan | 
         wanted=Wanted(
             micro_batch_size=layout.micro_batch_size,
             recomputation=None if free else "blocks" if again else "none",
+            from_scratch=workload.from_scratch,
         ),
     )
     step_seconds = _step_seconds(path, workload, hardware, layout)

@@ -66,6 +66,7 @@ class Workload:
     mean_document_length: float | None = None
     numerics: Literal["auto", "plain"] = "plain"
     """`auto` takes the fast path where there is one."""
+    from_scratch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

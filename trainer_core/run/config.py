@@ -76,7 +76,7 @@ class OptimizerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Format of AdamW's moments on one card; `auto`: fp32 where they fit."""
     in_backward: Choice = "auto"
     """Whether weights are stepped inside the backward pass; `auto`: where gradients do not fit.
-    Bounds each update instead of clipping the gradient's norm."""
+    The gradient's norm is then clipped by an estimate that is made while they come."""
 
 
 class LoraConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,9 +190,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What the run is called in lists and commands; must be free."""
     precision: Precision = "auto"
     """`auto`: fp32 on every CPU, bf16 on cards that have it."""
-    numerics: Literal["auto", "plain"] = "plain"
-    """`plain`: fp32 weights and states, products in the precision under autocast, nothing in fp8.
-    `auto`: the fastest formats on one card; the default once its learning is shown to be equal."""
+    numerics: Literal["auto", "plain"] = "auto"
+    """`auto`: on one card the fastest formats that were measured to learn as well, and others only
+    where nothing else fits; elsewhere it is `plain`: fp32 weights and states, products in the
+    precision under autocast, nothing in fp8."""
     products: Literal["auto", "bf16", "fp8"] = "auto"
     """Format of the blocks' matrix products with `numerics: auto` on one card."""
     skip_bad_rows: bool = False

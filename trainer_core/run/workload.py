@@ -63,6 +63,7 @@ def workload_in(
         steps=config.steps,
         mean_document_length=mean_document_length,
         numerics=config.numerics,
+        from_scratch=config.from_scratch,
     )
 
 

@@ -127,7 +127,8 @@ def test_a_loss_that_is_no_number_moves_nothing() -> None:
     ("changes", "world_size", "taken"),
     [
         ({"numerics": "auto"}, 1, True),
-        ({}, 1, False),
+        ({}, 1, True),
+        ({"numerics": "plain"}, 1, False),
         ({"numerics": "auto", "method": "lora"}, 1, False),
         ({"numerics": "auto"}, 2, False),
     ],

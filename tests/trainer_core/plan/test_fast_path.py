@@ -97,6 +97,13 @@ def test_a_card_without_fp8_is_told_so() -> None:
     assert any("has none in fp8" in reason for reason in path.reasons)
 
 
+def test_fresh_weights_get_fp8_products_only_where_asked_for() -> None:
+    path = chosen("1.3b", 32, from_scratch=True)
+    assert not path.fp8
+    assert any("fresh weights" in reason for reason in path.reasons)
+    assert chosen("1.3b", 32, from_scratch=True, fp8=True).fp8
+
+
 def test_stepping_inside_several_passes_is_refused() -> None:
     with pytest.raises(ValueError, match="several passes"):
         chosen("1.3b", 32, in_backward=True, micro_batch_size=8)
