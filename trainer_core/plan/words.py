@@ -30,7 +30,10 @@ def reason_for(
     if plan is None or choice.verdict == "no":
         word = "cannot be formed: it " if choice.verdict == "cannot be formed" else ""
         return f"{choice.size} {word}{choice.why}"
-    parts = [_strategy_reason(plan, plans, hardware), _recomputation_reason(plan, plans, hardware)]
+    parts = [
+        _strategy_reason(plan, plans, workload, hardware),
+        _recomputation_reason(plan, plans, hardware),
+    ]
     parts.append(_micro_batch_reason(plan, workload))
     return f"{choice.size}: " + "; ".join(part for part in parts if part)
 
@@ -95,7 +98,9 @@ def planned_only(choice: SizeVerdict, plans: tuple[Plan, ...], memory_bytes: int
     return f"{words}; the best it runs here is {best.line}{speed}"
 
 
-def _strategy_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) -> str:
+def _strategy_reason(
+    plan: Plan, plans: tuple[Plan, ...], workload: Workload, hardware: Hardware
+) -> str:
     use = f"{gib(plan.memory.total)} of {gib(hardware.memory_bytes)}"
     kind = plan.degrees.kind
     if kind == "single":
@@ -103,20 +108,30 @@ def _strategy_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) ->
     if kind == "ddp":
         return f"every device holds the whole model ({use}), so only gradients travel"
     what = f"sharded over {plan.devices} devices" if kind == "fsdp" else plan.degrees.words
-    simpler = ("ddp", "whole copies") if kind == "fsdp" else ("fsdp", "sharding alone")
+    return f"{what} ({use} on each){_against_simpler(plan, plans, workload, hardware)}"
+
+
+def _against_simpler(
+    plan: Plan, plans: tuple[Plan, ...], workload: Workload, hardware: Hardware
+) -> str:
+    """Say why the plan is no simpler one, as the end of a sentence; empty where nothing tells."""
+    if any((workload.tensor, workload.pipeline, workload.context)):
+        return ", as asked for"
+    fsdp = plan.degrees.kind == "fsdp"
+    simpler = ("ddp", "whole copies") if fsdp else ("fsdp", "sharding alone")
     others = [other for other in plans if other.degrees.kind == simpler[0]]
+    if not others and workload.global_batch_size % plan.devices:
+        return f": the batch cannot be shared by {plan.devices} devices"
     needs = min((other.memory.total for other in others), default=0)
     if needs > hardware.memory_bytes:
-        return f"{what} ({use} on each): {simpler[1]} would need {gib(needs)}"
+        return f": {simpler[1]} would need {gib(needs)}"
     able = [other for other in others if other.memory.total <= hardware.memory_bytes]
-    rate = max((other.tokens_per_second or 0.0 for other in able), default=0.0)
-    own = plan.tokens_per_second or 0.0
-    if not others and plan.degrees.splits_model:
-        return f"{what} ({use} on each): the batch cannot be shared by {plan.devices} devices"
     if not able:
-        return f"{what} ({use} on each)"
+        return ""
+    rate = max(other.tokens_per_second or 0.0 for other in able)
+    own = plan.tokens_per_second or 0.0
     gain = f"{own / rate - 1:.0%} faster than" if own > 1.005 * rate > 0 else "as fast as"
-    return f"{what} ({use} on each), {gain} {simpler[1]}"
+    return f", {gain} {simpler[1]}"
 
 
 def _recomputation_reason(plan: Plan, plans: tuple[Plan, ...], hardware: Hardware) -> str:

@@ -114,7 +114,18 @@ def _judged(
     # A batch no plan divides shows per size; for the size asked for it is a mistake.
     unplanned = size is not None and verdict.choice is not None and verdict.choice.plan is None
     mistakes = check_devices(config, size) if size is not None and unplanned else []
+    if unplanned and not mistakes and verdict.choice is not None:
+        mistakes = _split_mistakes(verdict.choice)
     return replace(verdict, notes=(*verdict.notes, *notes)), mistakes
+
+
+def _split_mistakes(choice: SizeVerdict) -> list[ConfigError]:
+    """Return what is wrong with degrees that were asked for, where no plan has them."""
+    field, text = choice.mend or ("", "")
+    if not field.startswith("parallel."):
+        return []
+    problem, _, fix = choice.why.removeprefix(f"{field}: ").rpartition("; ")
+    return [ConfigError(field, text, fix, problem)] if problem else []
 
 
 def _with_time(verdict: Verdict, factor: float) -> Verdict:
