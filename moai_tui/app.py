@@ -384,7 +384,7 @@ class MoaiApp(App[int]):
                 seen.add(binding.action)
                 run = partial(self.run_action, binding.action, screen)
                 yield SystemCommand(binding.description, tooltip or binding.key, run)
-        for name in self.available_themes:
+        for name in reversed(self.available_themes):  # ours came last
             yield SystemCommand(f"Theme: {name}", "", partial(setattr, self, "theme", name))
 
     def _take_themes(self) -> list[str]:
