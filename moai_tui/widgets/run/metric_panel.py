@@ -11,11 +11,10 @@ from moai_tui.formatting import (
     loss_text,
     whole_text,
 )
-from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
-from moai_tui.widgets.painted import Painted, heading
+from moai_tui.widgets.painted import heading
 from moai_tui.widgets.run.history_strip import limits, strip_text
-from moai_tui.widgets.run.run_status import RunFacts
+from moai_tui.widgets.run.run_status import FactsPanel, RunFacts
 from trainer_core.run.curve import Curve
 
 NAME_WIDTH = 14
@@ -23,17 +22,8 @@ VALUE_WIDTH = 9
 STRIP_WIDTH = (6, 24)
 
 
-class MetricPanel(Painted):
+class MetricPanel(FactsPanel):
     """One line a number; what is unknown is an en dash."""
-
-    def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id, signs=signs)
-        self._facts: RunFacts | None = None
-
-    def show(self, facts: RunFacts) -> None:
-        """Show this run's numbers."""
-        self._facts = facts
-        self.repaint()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw as many numbers as there is room for, most wanted first."""

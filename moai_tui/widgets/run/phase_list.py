@@ -9,8 +9,8 @@ from dataclasses import replace
 from moai_tui.formatting import byte_rate_text, bytes_text, duration_text, whole_text
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
-from moai_tui.widgets.painted import Painted, cut, heading
-from moai_tui.widgets.run.run_status import RunFacts, progress_bar, waiting_text
+from moai_tui.widgets.painted import cut, heading
+from moai_tui.widgets.run.run_status import FactsPanel, RunFacts, progress_bar, waiting_text
 from trainer_core.foreign_text import show_line
 from trainer_core.run.events import Notice
 from trainer_core.run.view import PhaseRecord
@@ -22,7 +22,7 @@ BAR_WIDTH = (6, 24)
 NOTICE_STYLES = {"info": "accent", "warning": "warn", "error": "bad"}
 
 
-class PhaseList(Painted):
+class PhaseList(FactsPanel):
     """Phases, finished ones with their seconds and the present one live; notices below."""
 
     def __init__(
@@ -43,12 +43,6 @@ class PhaseList(Painted):
         """
         super().__init__(id=id, classes=classes, signs=signs)
         self._with_notices = notices
-        self._facts: RunFacts | None = None
-
-    def show(self, facts: RunFacts) -> None:
-        """Show the phases of this run."""
-        self._facts = facts
-        self.repaint()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw phases, then notices newest first, then what the core chose."""

@@ -11,9 +11,9 @@ from textual.reactive import reactive
 from moai_tui.formatting import UNKNOWN, bytes_text, duration_text, number_of, rate_text, whole_text
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit
-from moai_tui.widgets.painted import Painted, cut, heading
+from moai_tui.widgets.painted import cut, heading
 from moai_tui.widgets.run.phase_list import wrap
-from moai_tui.widgets.run.run_status import RunFacts
+from moai_tui.widgets.run.run_status import FactsPanel, RunFacts
 from moai_tui.widgets.run_state import RESUMABLE
 from trainer_core.foreign_text import show_line
 
@@ -34,20 +34,11 @@ class Copyable:
     """How the toast calls it: "Copied the path of the model."."""
 
 
-class RunResult(Painted):
+class RunResult(FactsPanel):
     """The end of a run; up and down choose a line, the screen copies `chosen`."""
 
     number: reactive[int] = reactive(0, init=False, repaint=False)
     """Which copyable line is chosen."""
-
-    def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id, signs=signs)
-        self._facts: RunFacts | None = None
-
-    def show(self, facts: RunFacts) -> None:
-        """Show how this run stands."""
-        self._facts = facts
-        self.repaint()
 
     @property
     def chosen(self) -> Copyable | None:

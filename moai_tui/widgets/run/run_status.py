@@ -57,19 +57,29 @@ class RunFacts:
         return max(0.0, eta - max(0.0, self.now - self.received))
 
 
-class RunStatus(Painted):
-    """Three lines on top of the live screen."""
+class FactsPanel(Painted):
+    """A panel that draws what is known of the run; `show` takes each new state."""
 
-    DEFAULT_CSS = "RunStatus { height: 3; padding: 0 1; }"
-
-    def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id, signs=signs)
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+        signs: Glyphs | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes, signs=signs)
         self._facts: RunFacts | None = None
 
     def show(self, facts: RunFacts) -> None:
         """Show the run as it stands."""
         self._facts = facts
         self.repaint()
+
+
+class RunStatus(FactsPanel):
+    """Three lines on top of the live screen."""
+
+    DEFAULT_CSS = "RunStatus { height: 3; padding: 0 1; }"
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the three lines."""

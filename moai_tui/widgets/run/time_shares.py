@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from moai_tui.formatting import duration_text, percent_text
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
-from moai_tui.widgets.painted import Painted, heading
-from moai_tui.widgets.run.run_status import RunFacts, end_of, progress_bar
+from moai_tui.widgets.painted import heading
+from moai_tui.widgets.run.run_status import FactsPanel, RunFacts, end_of, progress_bar
 from trainer_core.run.remaining import Remaining, remaining
 from trainer_core.run.view import RunView
 
@@ -28,17 +28,8 @@ class Share:
     """None where it is not measured."""
 
 
-class TimeShares(Painted):
+class TimeShares(FactsPanel):
     """Shares of the time since step 1, and what is still to come."""
-
-    def __init__(self, *, id: str | None = None, signs: Glyphs | None = None) -> None:
-        super().__init__(id=id, signs=signs)
-        self._facts: RunFacts | None = None
-
-    def show(self, facts: RunFacts) -> None:
-        """Show where this run's time went."""
-        self._facts = facts
-        self.repaint()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the shares, then the time left."""
