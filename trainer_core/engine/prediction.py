@@ -9,10 +9,12 @@ import torch
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.settled import Settled
 from trainer_core.plan.choose import best_plan
+from trainer_core.plan.measured import corrected
 from trainer_core.plan.memory import predict_memory
 from trainer_core.plan.mend import cheapest_mend
 from trainer_core.plan.search import plans_for
-from trainer_core.plan.types import Hardware, Layout, MemorySplit, ModelShape, Workload
+from trainer_core.plan.types import Hardware, Layout, MemorySplit, ModelShape, Plan, Workload
+from trainer_core.run.measured import measured_here
 from trainer_core.run.workload import workload_in
 
 SMALLER = 0.9
@@ -33,9 +35,20 @@ def predicted_peak_bytes(
         numerics: What the rank computes in.
         device: Where a rank computes: on a CPU the peak is a process's resident size.
     """
-    if settled.memory_bytes is not None:
-        return settled.memory_bytes
-    return _memory(settled, shape, numerics, device).total
+    memory = _memory(settled, shape, numerics, device)
+    plan = Plan(
+        degrees=settled.degrees,
+        micro_batch_size=settled.micro_batch_size,
+        gradient_accumulation_steps=settled.gradient_accumulation_steps,
+        recomputed_blocks=shape.layers if settled.recomputation == "blocks" else 0,
+        layers=shape.layers,
+        precision=numerics.word,
+        memory=memory,
+        fast=settled.memory_bytes is not None,
+    )
+    known = measured_here(settled.config.precision)
+    ratio = corrected(plan, _workload(settled, shape, numerics), known).memory_correction
+    return round((settled.memory_bytes or memory.total) * ratio)
 
 
 def cheapest_fix(

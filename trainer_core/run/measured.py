@@ -53,6 +53,18 @@ def with_measured(hardware: Hardware) -> Hardware:
     return replace(hardware, measured=found)
 
 
+def measured_here(precision: str) -> tuple[Measurement, ...]:
+    """Return what was measured on the devices that are seen here; nothing costs next to nothing.
+
+    Args:
+        precision: As configured.
+    """
+    if not measurements_path().exists():
+        return ()
+    hardware = hardware_from(read_devices().devices, precision)
+    return with_measured(hardware).measured if hardware is not None else ()
+
+
 def remember(directory: RunDirectory) -> bool:
     """Keep what an ended run has measured, so that the next prediction is nearer.
 
