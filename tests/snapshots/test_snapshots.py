@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from moai_tui.messages import RunsListed
 from moai_tui.screens.run_history import RunHistoryScreen
+from tests.moai_tui.conftest import NOW
+from trainer_core.accelerators.waiting_runs import WaitingRun
 
 pytestmark = pytest.mark.snapshot
 
@@ -93,3 +96,34 @@ def test_accelerators_and_devices(snap_compare, scripted_app, facts, size):
     shown = [*readings, facts.runs()]
     keys = ("3", "tab", "down")
     assert picture(snap_compare, scripted_app(), size, "moai-dark", *keys, facts=shown)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (300, 100)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_who_waits(snap_compare, scripted_app, facts, size):
+    """Two runs in line, one of them ours; small: every list keeps a line; large: charts, clocks."""
+    loads = (5.0, 40.0, 80.0, 95.0, 60.0, 20.0) * 40
+    cards = facts.cards()
+    readings = [
+        facts.reading((cards[0], replace(cards[1], utilization_percent=load), *cards[2:]), 2, 1)
+        for load in loads[: 240 if size[0] > 200 else 6]
+    ]
+    line = (("bob", "20261124-100000-bbbbbb", None), ("me", "20261124-110203-aaaaaa", NOW + 2400))
+    waiting = tuple(
+        WaitingRun(place=place, run_id=run, user=user, devices=4 // place, expected_start=start)
+        for place, (user, run, start) in enumerate(line, start=1)
+    )
+    shown = [*readings[:-1], replace(readings[-1], waiting=waiting), facts.runs()]
+    assert picture(snap_compare, scripted_app(), size, "moai-dark", "3", "tab", "down", facts=shown)
+
+
+def test_sizes(snap_compare, scripted_app, facts):
+    """The platform's thirteen; a star at the current one, a reason at those that cannot be."""
+    shown = [facts.reading(facts.cards(), 2, 1), facts.runs()]
+    assert picture(snap_compare, scripted_app(), (80, 24), "moai-dark", "3", "w", facts=shown)
+
+
+def test_settings(snap_compare, scripted_app, monkeypatch):
+    """Every setting with its value and where that comes from; what the chosen one does, below."""
+    place = Path("/home/me/.config/moai-tui/config.yaml")
+    monkeypatch.setattr("moai_tui.screens.settings.settings_path", lambda: place)
+    assert picture(snap_compare, scripted_app(), (80, 24), "moai-dark", "comma", "down", "down")
