@@ -32,6 +32,11 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def _fresh(changes: dict[str, Any]) -> dict[str, Any]:
+    """`tiny` begins with random weights: its own hardly move in a dozen steps."""
+    return {} if "model" in changes else {"from_scratch": True}
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> Path:
     """Caches and homes of this module's runs; rows are tokenised once."""
@@ -54,7 +59,7 @@ def make_folder(folders: Path) -> Callable[..., Path]:
 
         folder = folders / name
         folder.mkdir()
-        config = msgspec.convert({**SETTINGS, **changes}, RunConfig)
+        config = msgspec.convert({**SETTINGS, **_fresh(changes), **changes}, RunConfig)
         (folder / "config.yaml").write_text(dump_config(config))
         return folder
 

@@ -1,6 +1,6 @@
 """What ships inside the package so that a machine without a network can train at once.
 
-`python_stdlib/`: the frozen dataset; `tiny_tokenizer/`: the vocabulary of the model `tiny`;
+`python_stdlib/`: the frozen dataset; `tiny/`: the pretrained model `tiny` with its vocabulary;
 `gpt2/`: the vocabulary of GPT-2, which the Cerebras-GPT family shares.
 """
 
@@ -15,8 +15,8 @@ PYTHON_STDLIB = _HERE / "python_stdlib" / "rows.jsonl.gz"
 
 PYTHON_STDLIB_LICENCE = "PSF-2.0"
 
-TINY_TOKENIZER = _HERE / "tiny_tokenizer"
-"""A Hugging Face tokenizer folder."""
+TINY = _HERE / "tiny"
+"""A complete Hugging Face model folder; `docs/seed.md` says how it was made."""
 
 GPT2 = _HERE / "gpt2"
 """`vocab.json.gz` and `merges.txt.gz`."""

@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 
 TINY_SHAPE = ModelShape(
-    parameters=2_369_664,
-    matmul_parameters=2_162_688,
-    layers=4,
-    width=192,
-    heads=6,
-    key_value_heads=6,
-    feed_forward_width=768,
-    head_width=32,
-    vocabulary=2_048,
+    parameters=7_629_312,
+    matmul_parameters=7_340_032,
+    layers=8,
+    width=256,
+    heads=4,
+    key_value_heads=4,
+    feed_forward_width=1_024,
+    head_width=64,
+    vocabulary=4_096,
     context=1_024,
 )
 """The embedded default: a GPT-2 small enough to learn something in a minute on two cores."""

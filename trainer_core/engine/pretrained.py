@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from trainer_core import builtin
 from trainer_core.durable import publish_folder
 from trainer_core.engine import attention as document_attention
 from trainer_core.engine.data.hub import hub_error
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 TINY = "tiny"
+_SEED = str(builtin.TINY)
 
 
 def _untold(done: int, total: int | None) -> None:
@@ -60,7 +62,7 @@ def find_source(name: str, *, from_scratch: bool) -> Source:
         UserError: If there is no such model, or it is not on this machine and not reachable.
     """
     if name == TINY:
-        return Source(name=name, fresh=True)
+        return Source(name=name, fresh=True) if from_scratch else Source(name=name, location=_SEED)
     if Path(name).is_dir():
         return _from(Source(name=name, location=name), from_scratch)
     from trainer_core.run.catalog import require_model

@@ -114,7 +114,7 @@ def steps_beside(config: RunConfig, steps: int, costs: Costs) -> float:
 
 def is_fresh(config: RunConfig) -> bool:
     """Whether a run begins with fresh weights."""
-    return config.from_scratch or config.model == "tiny"
+    return config.from_scratch
 
 
 def _warmup_steps(config: RunConfig, steps: int) -> int:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from trainer_core import builtin
 from trainer_core.errors import ConfigError
 from trainer_core.plan.shapes import shape_from_hf_config
 from trainer_core.plan.types import ModelShape
@@ -50,17 +51,12 @@ class ModelEntry:
     @property
     def here(self) -> bool:
         """Whether a run can start without a network."""
-        return self.local_path is not None or self.scratch_only
-
-    @property
-    def scratch_only(self) -> bool:
-        """Whether it has no weights to start from: `tiny`."""
-        return self.origin == "built-in"
+        return self.local_path is not None
 
     @property
     def offline_from_scratch(self) -> bool:
         """Whether it can be built with fresh weights and its tokenizer without a network."""
-        return self.scratch_only or self.family == "cerebras-gpt" or self.local_path is not None
+        return self.family == "cerebras-gpt" or self.local_path is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +107,7 @@ def model_presets(worker_python: str | None = None) -> tuple[ModelEntry, ...]:
     package = found_here.smollm2_file(worker_python)
     presets = []
     for entry in _shipped_models():
-        path = cached.get(entry.hub_id) if entry.hub_id else None
+        path = cached.get(entry.hub_id) if entry.hub_id else entry.local_path
         if entry.id == _SMOLLM2_PRESET and path is None:
             path = package
         presets.append(replace(entry, local_path=path))
@@ -242,6 +238,7 @@ def _model_entry(id: str, row: dict[str, Any]) -> ModelEntry:
         download_bytes=row.get("download"),
         prompt_format=row.get("prompt_format", "auto"),
         gated=row.get("gated", False),
+        local_path=None if hub else builtin.TINY,
     )
 
 

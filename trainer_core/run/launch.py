@@ -260,7 +260,7 @@ def _problem(field: str, text: str) -> str:
 
 
 def _require_weights(config: RunConfig, entry: ModelEntry) -> None:
-    if config.from_scratch or entry.here or entry.scratch_only or entry.hub_id is None:
+    if config.from_scratch or entry.here or entry.hub_id is None:
         return
     if hub_is_off():
         why = "its weights are not on this machine and HF_HUB_OFFLINE is set"

@@ -17,7 +17,13 @@ _FROM_SCRATCH_LARGEST = 1e-4
 # Source: table 2.1 of the GPT-3 paper (arXiv 2005.14165) from 125 M on; below by trial on the
 # built-in model.
 
-_FULL = ((50_000_000, 3e-4), (200_000_000, 1e-4), (1_000_000_000, 5e-5), (3_000_000_000, 2e-5))
+_FULL = (
+    (10_000_000, 1e-3),
+    (50_000_000, 3e-4),
+    (200_000_000, 1e-4),
+    (1_000_000_000, 5e-5),
+    (3_000_000_000, 2e-5),
+)
 _FULL_LARGEST = 1e-5
 
 _LORA = ((10_000_000_000, 2e-4),)
@@ -27,7 +33,7 @@ _LORA_LARGEST = 1e-4
 def choose_rate(config: RunConfig, shape: ModelShape) -> tuple[float, str]:
     """Return the default learning rate and its reason in a few words."""
     size = _size(shape.parameters)
-    if config.from_scratch or config.model == "tiny":
+    if config.from_scratch:
         rate = _row(_FROM_SCRATCH, shape.parameters, _FROM_SCRATCH_LARGEST)
         return rate, f"usual for fresh weights of {size}"
     if config.method != "full":

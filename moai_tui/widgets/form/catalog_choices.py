@@ -59,8 +59,13 @@ def _parameters(entry: ModelEntry) -> str:
 def _fetch(entry: ModelEntry) -> str:
     """Say where the weights come from: a download names its size."""
     if entry.here:
-        words = {"run": "result of a run", "folder": "local folder", "hub cache": "in the cache"}
-        return "built in" if entry.scratch_only else words.get(entry.origin, "weights are here")
+        words = {
+            "built-in": "built in",
+            "run": "result of a run",
+            "folder": "local folder",
+            "hub cache": "in the cache",
+        }
+        return words.get(entry.origin, "weights are here")
     if entry.download_bytes is None:
         return ""
     return f"{bytes_text(entry.download_bytes)} download{', gated' if entry.gated else ''}"

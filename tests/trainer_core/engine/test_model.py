@@ -7,7 +7,9 @@ import builtins
 import pytest
 import torch
 
+from trainer_core.builtin import TINY
 from trainer_core.engine import attention
+from trainer_core.engine import model as model_module
 from trainer_core.engine.data.tokenizer import load_tokenizer
 from trainer_core.engine.model import (
     TINY_SHAPE,
@@ -31,7 +33,7 @@ def load(**settings):
 
 
 def test_tiny_has_the_shape_the_planner_reckons_with():
-    loaded = load(model="tiny")
+    loaded = load(model="tiny", from_scratch=True)
     assert loaded.shape == TINY_SHAPE == require_model("tiny").shape
     assert loaded.parameters == loaded.trained_parameters == TINY_SHAPE.parameters
     assert loaded.packed
@@ -40,18 +42,31 @@ def test_tiny_has_the_shape_the_planner_reckons_with():
 
 def test_a_seed_is_a_model_whatever_was_drawn_before():
     torch.manual_seed(123)
-    one = load(model="tiny", seed=1).model.state_dict()
+    one = load(model="tiny", from_scratch=True, seed=1).model.state_dict()
     torch.rand(5)
-    same, other = (load(model="tiny", seed=seed).model.state_dict() for seed in (1, 2))
+    same, other = (
+        load(model="tiny", from_scratch=True, seed=seed).model.state_dict() for seed in (1, 2)
+    )
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["transformer.wte.weight"], other["transformer.wte.weight"])
 
 
 def test_a_fresh_model_takes_the_tokenizers_end():
     tokenizer = load_tokenizer("tiny")
-    loaded = load_model(RunConfig(model="tiny"), numerics=NUMERICS, device=CPU, tokenizer=tokenizer)
+    config = RunConfig(model="tiny", from_scratch=True)
+    loaded = load_model(config, numerics=NUMERICS, device=CPU, tokenizer=tokenizer)
     assert loaded.model.config.eos_token_id == tokenizer.eos_token_id
     assert loaded.model.generation_config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_tiny_comes_with_its_weights_whatever_the_seed():
+    one, other = (load(model="tiny", seed=seed) for seed in (1, 2))
+    assert one.shape == TINY_SHAPE
+    states = one.model.state_dict(), other.model.state_dict()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    weights = states[0]["transformer.wte.weight"]
+    assert torch.equal(weights, weights.to(torch.bfloat16).float())
+    assert sum(path.stat().st_size for path in TINY.iterdir()) <= 16e6
 
 
 @pytest.mark.parametrize("size", ["cerebras-gpt-111m", "cerebras-gpt-13b"])

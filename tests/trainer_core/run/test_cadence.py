@@ -47,7 +47,7 @@ def test_a_short_run_whose_evaluation_takes_three_steps_has_one_between() -> Non
 )
 def test_fresh_weights_warm_up_longer(steps: int, loaded: int, fresh: int) -> None:
     assert fill_cadence(LOADED, steps, FREE).optimizer.warmup_steps == loaded
-    assert fill_cadence(RunConfig(), steps, FREE).optimizer.warmup_steps == fresh
+    assert fill_cadence(RunConfig(), steps, FREE).optimizer.warmup_steps == loaded
     scratch = msgspec.structs.replace(LOADED, from_scratch=True)
     assert fill_cadence(scratch, steps, FREE).optimizer.warmup_steps == fresh
     assert check(msgspec.structs.replace(fill_cadence(scratch, steps, FREE), steps=steps)) == []

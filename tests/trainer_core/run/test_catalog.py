@@ -47,7 +47,7 @@ def test_every_preset_is_whole() -> None:
         assert entry.licence
         assert entry.title
         if entry.id == "tiny":
-            assert entry.scratch_only
+            assert (entry.origin, entry.here) == ("built-in", True)
         else:
             assert entry.hub_id
             assert entry.download_bytes

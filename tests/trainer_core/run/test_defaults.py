@@ -57,7 +57,7 @@ def test_the_built_in_run_is_settled_whole() -> None:
     resolved = resolve(RunConfig(), _shape("tiny"), CPU)
     config = resolved.config
     assert (config.sequence_length, config.global_batch_size) == (256, 8)
-    assert config.learning_rate == 3e-3
+    assert config.learning_rate == 1e-3
     assert config.steps is not None
     assert config.precision == "fp32"
     assert config.optimizer.warmup_steps is not None
@@ -164,8 +164,8 @@ def test_the_batch_is_a_multiple_of_the_devices() -> None:
 def test_the_built_in_run_evaluates_and_saves_by_what_it_costs() -> None:
     """Its evaluation takes three steps, its checkpoint less than one (both measured)."""
     config = resolve(RunConfig(), _shape("tiny"), CPU).config
-    assert config.optimizer.warmup_steps == 16
-    assert (config.eval.every_steps, config.checkpoint.every_steps) == (27, 16)
+    assert config.optimizer.warmup_steps == 2
+    assert (config.eval.every_steps, config.checkpoint.every_steps) == (30, 6)
     short = resolve(RunConfig(steps=30), _shape("tiny"), CPU).config
     assert (short.eval.every_steps, short.checkpoint.every_steps) == (0, 6)
 
@@ -211,7 +211,7 @@ def test_every_line_beside_a_field_belongs_to_one() -> None:
     assert explain("sequence_length", config, shape) == (
         "tokens in one packed row; this model takes at most 2048"
     )
-    assert explain("steps", RunConfig()) == "160 steps: about a minute on two cores"
+    assert explain("steps", RunConfig()) == "60 steps: about a minute on two cores"
     assert explain("steps", config) == "one pass over your data; steps win over epochs"
     assert explain("name", config) == ""
     for field in fields():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer_core.builtin import GPT2, TINY_TOKENIZER
+from trainer_core.builtin import GPT2, TINY
 from trainer_core.engine.data.render import Rendered
 from trainer_core.errors import UserError
 
@@ -199,7 +199,7 @@ def tiny_encoder() -> TextEncoder:
     Raises:
         UserError: The package's own file is damaged.
     """
-    encoder = read_encoder(TINY_TOKENIZER)
+    encoder = read_encoder(TINY)
     if encoder is None:
         raise UserError("the package's own tokenizer is damaged; install moai-tui again")
     return encoder

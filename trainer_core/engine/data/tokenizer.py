@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from trainer_core.builtin import TINY_TOKENIZER
+from trainer_core.builtin import TINY
 from trainer_core.durable import publish_folder
 from trainer_core.engine.data.encoder import (
     GPT2_ENTRIES,
@@ -49,7 +49,7 @@ def load_tokenizer(model: str, *, revision: str | None = None) -> Any:
     path = Path(model).expanduser()
     if name == "tiny":
         # Not AutoTokenizer: importing that takes three times as long (2.3 s of CPU).
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(TINY_TOKENIZER)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(TINY)
     elif name.startswith(CEREBRAS_PREFIXES) and not path.exists():
         tokenizer = _gpt2_tokenizer()
     elif (gguf := _gguf_file(model)) is not None:

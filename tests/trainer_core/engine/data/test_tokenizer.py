@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trainer_core.builtin import TINY_TOKENIZER
+from trainer_core.builtin import TINY
 from trainer_core.engine.data.encoder import encoder_of, gpt2_encoder, tiny_encoder
 from trainer_core.engine.data.tokenizer import load_encoder, load_tokenizer, prompt_ids
 from trainer_core.errors import UserError
@@ -18,7 +18,7 @@ TEXT = "def f(x):\n    return x + 1  # größer ≥ 1 🎉\n"
 
 
 @pytest.mark.parametrize(
-    ("model", "entries"), [("tiny", 2048), ("cerebras-gpt-13b", 50257), ("Tiny", 2048)]
+    ("model", "entries"), [("tiny", 4096), ("cerebras-gpt-13b", 50257), ("Tiny", 4096)]
 )
 def test_built_in_vocabularies_are_whole_without_a_network(
     model: str, entries: int, monkeypatch: pytest.MonkeyPatch
@@ -28,7 +28,7 @@ def test_built_in_vocabularies_are_whole_without_a_network(
     assert len(tokenizer) == entries
     assert tokenizer.decode(tokenizer(TEXT)["input_ids"]) == TEXT
     assert (tokenizer.eos_token, tokenizer.pad_token) == (END, END)
-    assert tokenizer.model_max_length == (1024 if entries == 2048 else 2048)
+    assert tokenizer.model_max_length == (1024 if entries == 4096 else 2048)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_the_light_way_gives_the_same_ids(model: str, light: Any) -> None:
 def folder_with(tmp_path: Path, **changes: Any) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "tokenizer.json").write_bytes((TINY_TOKENIZER / "tokenizer.json").read_bytes())
-    config = json.loads((TINY_TOKENIZER / "tokenizer_config.json").read_text())
+    (folder / "tokenizer.json").write_bytes((TINY / "tokenizer.json").read_bytes())
+    config = json.loads((TINY / "tokenizer_config.json").read_text())
     config |= changes
     kept = {key: value for key, value in config.items() if value is not None}
     (folder / "tokenizer_config.json").write_text(json.dumps(kept))
@@ -57,14 +57,14 @@ def folder_with(tmp_path: Path, **changes: Any) -> Path:
 def test_a_local_folder_is_read_and_gets_a_pad_token(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, pad_token=None)
     tokenizer = load_tokenizer(str(folder))
-    assert (len(tokenizer), tokenizer.pad_token) == (2048, END)
+    assert (len(tokenizer), tokenizer.pad_token) == (4096, END)
     assert load_encoder(str(folder)).fingerprint() == tiny_encoder().fingerprint()
 
 
 def test_a_name_on_disk_wins_over_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_with(tmp_path).rename(tmp_path / "cerebras-gpt-mine")
     monkeypatch.chdir(tmp_path)
-    assert len(load_tokenizer("cerebras-gpt-mine")) == 2048
+    assert len(load_tokenizer("cerebras-gpt-mine")) == 4096
 
 
 WRONG = [
