@@ -6,8 +6,10 @@ cached, it is asked of the kernel each time.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import msgspec
 
 from trainer_core.durable import write_whole
 from trainer_core.errors import UserError
+from trainer_core.regular_file import read_regular
 from trainer_core.run.directory import (
     RunDirectory,
     read_exit,
@@ -75,7 +78,7 @@ def listed(directory: RunDirectory) -> RunSummary:
 def read_cached(directory: RunDirectory) -> RunSummary | None:
     """Return the supervisor's last word on the run; None where there is none."""
     try:
-        return msgspec.json.decode(directory.state_path.read_bytes(), type=RunSummary)
+        return msgspec.json.decode(read_regular(directory.state_path), type=RunSummary)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -129,11 +132,18 @@ def _why_lost(directory: RunDirectory) -> str:
 
 def _config(directory: RunDirectory) -> RunConfig:
     try:
-        return directory.config()
-    except UserError:
+        found = os.stat(directory.config_path)
+        return _read_config(directory, found.st_ino, found.st_mtime_ns, found.st_size)
+    except (OSError, UserError):
         from trainer_core.run.config import RunConfig
 
         return RunConfig(model="?", dataset="?")
+
+
+@lru_cache(maxsize=64)
+def _read_config(directory: RunDirectory, *_stamp: int) -> RunConfig:
+    """Read the configuration once: who follows a run asks four times a second, and YAML is slow."""
+    return directory.config()
 
 
 def base_summary(directory: RunDirectory) -> RunSummary:

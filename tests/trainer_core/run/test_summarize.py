@@ -196,6 +196,19 @@ def test_a_config_made_unreadable_does_not_hide_the_run(new_run: NewRun) -> None
     assert summarize(run).model == "?"
 
 
+def test_an_unchanged_config_is_read_once_and_a_changed_one_again(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, read = new_run(), []
+    honest = RunDirectory.config
+    monkeypatch.setattr(RunDirectory, "config", lambda self: read.append(self) or honest(self))
+    before = [summarize(run).model for _ in range(3)]
+    assert len(read) == 1
+    text = run.config_path.read_text()
+    run.config_path.write_text(text.replace(f"model: {before[0]}", "model: another-model"))
+    assert summarize(run).model == "another-model"
+
+
 def test_elapsed_time_stands_still_when_the_run_does(new_run: NewRun) -> None:
     run = new_run()
     running(run).release()
