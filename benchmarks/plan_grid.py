@@ -30,7 +30,7 @@ from own_process import result_of, tell
 WARM_STEPS = 2
 
 CPU_POINTS = [
-    f"tiny/{method}/{length}/{micro}"
+    f"4x192/{method}/{length}/{micro}"
     for method in ("full", "lora")
     for length, micro in ((256, 2), (256, 8), (1024, 4))
 ] + [
@@ -183,7 +183,7 @@ def made(name: str, scratch: Path) -> str:
         "architectures": ["GPT2LMHeadModel"],
         "n_layer": layers,
         "n_embd": width,
-        "n_head": width // 64,
+        "n_head": width // (64 if width % 64 == 0 else 32),
         "n_positions": 1024,
         "vocab_size": 2048,
         # With dropout attention would keep its scores.

@@ -122,6 +122,16 @@ def test_logits_never_exist_as_a_whole(make_workload: Workloads, make_layout: La
     assert many.logits - one.logits < 0.1 * GIB
 
 
+def gpt2(layers: int, width: int) -> ModelShape:
+    """A GPT-2 with 2,048 words, as the runs below had it."""
+    heads = {"n_layer": layers, "n_embd": width, "n_head": width // (64 if width % 64 == 0 else 32)}
+    found = shape_from_hf_config(
+        {"model_type": "gpt2", **heads, "vocab_size": 2048, "n_positions": 1024}
+    )
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("micro", "length", "recomputation", "measured_mib"),
     [
@@ -133,43 +143,53 @@ def test_logits_never_exist_as_a_whole(make_workload: Workloads, make_layout: La
     ],
 )
 def test_a_processors_peak_is_what_was_measured(
-    make_workload: Workloads,
-    make_layout: Layouts,
-    micro: int,
-    length: int,
-    recomputation: str,
-    measured_mib: int,
+    make_layout: Layouts, micro: int, length: int, recomputation: str, measured_mib: int
 ) -> None:
-    """Peak resident sizes of real runs of `tiny` on two Zen 3 cores, November 2026."""
-    workload = make_workload("tiny", precision="fp32", sequence_length=length)
+    """Peak resident sizes of real runs of 4 x 192 on two Zen 3 cores, November 2026."""
+    workload = Workload(
+        shape=gpt2(4, 192),
+        method="full",
+        precision="fp32",
+        sequence_length=length,
+        global_batch_size=16,
+    )
     layout = make_layout(micro_batch_size=micro, recomputation=recomputation)
     split = predict_memory(workload, layout, on_cpu=True)
     assert split.total / 2**20 == pytest.approx(measured_mib, rel=0.07)
 
 
 @pytest.mark.parametrize(
-    ("layers", "width", "method", "length", "measured_mib"),
+    ("layers", "width", "method", "strategy", "length", "measured_mib"),
     [
-        (4, 256, "full", 256, 553),
-        (4, 256, "full", 512, 640),
-        (8, 512, "full", 256, 1328),
-        (8, 512, "full", 512, 1654),
-        (4, 256, "lora", 512, 666),
+        (4, 256, "full", "auto", 256, 553),
+        (4, 256, "full", "auto", 512, 640),
+        (8, 512, "full", "auto", 256, 1328),
+        (8, 512, "full", "auto", 512, 1654),
+        (4, 256, "lora", "auto", 512, 666),
+        (4, 192, "full", "ddp", 256, 501),
+        (8, 512, "full", "ddp", 256, 1295),
+        (4, 192, "full", "fsdp", 256, 525),
+        (8, 512, "full", "fsdp", 256, 1405),
     ],
 )
-def test_larger_models_on_a_processor_take_what_was_measured(
-    make_layout: Layouts, layers: int, width: int, method: str, length: int, measured_mib: int
+def test_larger_models_and_two_ranks_take_what_was_measured(
+    make_layout: Layouts,
+    layers: int,
+    width: int,
+    method: str,
+    strategy: str,
+    length: int,
+    measured_mib: int,
 ) -> None:
-    """Runs of GPT-2 shapes with 2,048 tokens, 4 rows at a time, a checkpoint after step 1."""
-    config = {"model_type": "gpt2", "n_layer": layers, "n_embd": width, "n_head": width // 64}
-    shape = shape_from_hf_config({**config, "vocab_size": 2048, "n_positions": 1024})
-    assert shape is not None
+    """Runs with 4 rows at a time and a checkpoint after step 1, of one rank or of two."""
     workload = Workload(
-        shape=shape,
+        shape=gpt2(layers, width),
         method=method,  # type: ignore[arg-type]
         precision="fp32",
         sequence_length=length,
         global_batch_size=4,
     )
-    split = predict_memory(workload, make_layout(micro_batch_size=4), on_cpu=True)
+    devices = 1 if strategy == "auto" else 2
+    layout = make_layout(micro_batch_size=4, devices=devices, strategy=strategy)
+    split = predict_memory(workload, layout, on_cpu=True)
     assert split.total / 2**20 == pytest.approx(measured_mib, rel=0.05)

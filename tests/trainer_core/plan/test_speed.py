@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from trainer_core.plan.shapes import shape_from_hf_config
 from trainer_core.plan.speed import attended_length, flops_per_token, predict_step_seconds
 from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
 
@@ -82,10 +83,15 @@ def test_another_node_is_a_slower_way(
     assert far > 2 * near
 
 
-def test_a_step_of_the_built_in_run_takes_what_was_measured(
-    make_workload: Workloads, make_layout: Layouts, laptop: Hardware
+def test_a_step_on_a_processor_takes_what_was_measured(
+    make_layout: Layouts, laptop: Hardware
 ) -> None:
-    workload = make_workload("tiny", precision="fp32", sequence_length=256, global_batch_size=8)
+    config = {"model_type": "gpt2", "n_layer": 4, "n_embd": 192, "n_head": 6, "vocab_size": 2048}
+    shape = shape_from_hf_config({**config, "n_positions": 1024})
+    assert shape is not None
+    workload = Workload(
+        shape=shape, method="full", precision="fp32", sequence_length=256, global_batch_size=8
+    )
     one = predict_step_seconds(
         workload, laptop, make_layout(micro_batch_size=8, gradient_accumulation_steps=1)
     )
