@@ -127,8 +127,6 @@ def load_for_inference(source: Path | str) -> Any:
     if (folder / "adapter_config.json").is_file():
         return pretrained.load_adapter(folder, dtype=dtype, device=device).eval()
     found = pretrained.find_source(str(source), from_scratch=False)
-    if found.fresh:
-        raise UserError(f"{source} has no trained weights; name a run that trained it")
     return pretrained.load_weights(found, dtype=dtype, device=device, attention="sdpa").eval()
 
 

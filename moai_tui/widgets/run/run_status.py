@@ -18,7 +18,7 @@ from trainer_core.run.view import RunView
 BAR_WIDTH = (10, 400)
 """Fewest and most cells of the progress bar."""
 
-TINY_PROMISE = "tiny shows that it learns: expect a falling curve, not text that makes sense."
+TINY_PROMISE = "tiny is small: expect code in the form asked for, not code that works."
 
 
 @dataclass(frozen=True, slots=True)

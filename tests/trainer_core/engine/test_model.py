@@ -155,7 +155,8 @@ def test_qlora_draws_fresh_weights_layer_by_layer(monkeypatch):
     from trainer_core.engine.four_bits import FourBitLinear
 
     one, same, other = (
-        load(model="tiny", method="qlora", seed=seed).model.state_dict() for seed in (1, 1, 2)
+        load(model="tiny", from_scratch=True, method="qlora", seed=seed).model.state_dict()
+        for seed in (1, 1, 2)
     )
     assert all(torch.equal(one[name], same[name]) for name in one)
     name = "base_model.model.transformer.h.0.mlp.c_fc.base_layer.weight"
@@ -170,7 +171,7 @@ def test_a_tokenizer_that_is_too_large_is_refused():
         def __len__(self):
             return TINY_SHAPE.vocabulary + 1
 
-    with pytest.raises(UserError, match="2049 entries"):
+    with pytest.raises(UserError, match="4097 entries"):
         check_vocabulary(TINY_SHAPE, Long(), "tiny")
 
 
@@ -189,9 +190,8 @@ def test_attention_dropout_is_named_where_it_is_dropped(make_model):
     assert {block.attn.attn_dropout.p for block in model.transformer.h} == {0.0}
 
 
-def test_generation_loads_a_folder_and_refuses_what_was_never_trained(make_model, tmp_path):
+def test_generation_loads_a_folder_and_the_seed(make_model, tmp_path):
     make_model("gpt2").save_pretrained(tmp_path / "gpt2")
     model = load_for_inference(tmp_path / "gpt2")
     assert not model.training
-    with pytest.raises(UserError, match="no trained weights"):
-        load_for_inference("tiny")
+    assert shape_of(load_for_inference("tiny").config) == TINY_SHAPE

@@ -37,7 +37,7 @@ def test_a_running_run() -> None:
     assert state.endswith("elapsed 1m 59s")
     assert progress.startswith("step 250/600 ━━━━")
     assert "42%   done about 12:04, in 2m 32s" in progress
-    assert "falling curve" in message
+    assert "form asked for" in message
 
 
 def test_time_goes_on_between_two_updates() -> None:
