@@ -53,6 +53,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any other field, e.g. checkpoint.keep=3."),
 ]
+Slurm = Annotated[
+    bool, typer.Option("--slurm", help="Print a Slurm script for the run, start nothing.")
+]
+GpusPerNode = Annotated[
+    int, typer.Option("--gpus-per-node", min=1, help="Devices of one node, for --slurm.")
+]
 
 FLAG_FIELDS = (
     *("model", "from_scratch", "dataset", "eval_dataset", "size", "devices", "method"),

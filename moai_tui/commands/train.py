@@ -58,12 +58,8 @@ def train(
         bool, typer.Option("--foreground", help="Own the run: INT, TERM and USR1 stop and save it.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
-    slurm: Annotated[
-        bool, typer.Option("--slurm", help="Print a Slurm script for the run, start nothing.")
-    ] = False,
-    gpus_per_node: Annotated[
-        int, typer.Option("--gpus-per-node", min=1, help="Devices of one node, for --slurm.")
-    ] = 8,
+    slurm: options.Slurm = False,
+    gpus_per_node: options.GpusPerNode = 8,
 ) -> None:
     """Start a run and follow it."""
     given = dict(locals())

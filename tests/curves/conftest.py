@@ -92,36 +92,6 @@ def train_here(make_folder, losses) -> Callable[..., list[tuple[float, float]]]:
 
 
 @pytest.fixture(scope="module")
-def train_ranks(make_folder, losses) -> Callable[..., list[tuple[float, float]]]:
-    """Return a starter of real rank processes that meet through a file."""
-
-    def train(name: str, ranks: int, **changes: Any) -> list[tuple[float, float]]:
-        folder = make_folder(name, **changes)
-        processes = []
-        for number in range(ranks):
-            environment = {
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "RANK": str(number),
-                "LOCAL_RANK": str(number),
-                "WORLD_SIZE": str(ranks),
-                "LOCAL_WORLD_SIZE": str(ranks),
-                "MOAI_TUI_RENDEZVOUS": str(folder / "rendezvous"),
-                "GLOO_SOCKET_IFNAME": "lo",
-            }
-            command = [sys.executable, "-m", "trainer_core", "rank", str(folder)]
-            log = (folder / f"rank-{number}.log").open("w")
-            processes.append(
-                subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            )
-        codes = [process.wait(timeout=150) for process in processes]
-        assert codes == [0] * ranks, (folder / "rank-0.log").read_text()
-        return losses(folder)
-
-    return train
-
-
-@pytest.fixture(scope="module")
 def train_command(folders: Path, losses) -> Callable[..., list[tuple[float, float]]]:
     """Return a caller of the real command on a processor split into two devices."""
 

@@ -67,15 +67,6 @@ def test_stopping_and_going_on_does_not_show(reference, make_folder, losses, mon
     assert losses(folder) == reference
 
 
-@pytest.mark.integration
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_ranks_give_one_ranks_losses(strategy, reference, train_ranks):
-    curve = train_ranks(f"two-{strategy}", 2, parallel={"strategy": strategy}, micro_batch_size=2)
-    assert_equal_curves(curve, reference, largest=1e-5, mean=5e-6)
-    norms = [abs(a[1] - b[1]) / b[1] for a, b in zip(curve, reference, strict=True)]
-    assert max(norms) < 1e-4
-
-
 QUICK = ("--steps", "12", "--set", "sample.count=0")
 
 
@@ -86,8 +77,9 @@ def on_one_device(train_command):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_the_command_gives_the_same_curve_on_two_devices(strategy, on_one_device, train_command):
-    plan = ("--set", f"parallel.strategy={strategy}")
-    two = train_command(f"medium-{strategy}", "--size", "Medium", *QUICK, *plan)
+@pytest.mark.parametrize("plan", ["strategy=fsdp", "tensor=2"])
+def test_the_command_gives_the_same_curve_on_two_devices(plan, on_one_device, train_command):
+    """Every kind of plan is compared on its ranks in `test_plans`."""
+    name = plan.replace("=", "-")
+    two = train_command(name, "--size", "Medium", *QUICK, "--set", f"parallel.{plan}")
     assert_equal_curves(two, on_one_device, largest=1e-5, mean=5e-6)

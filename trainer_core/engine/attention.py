@@ -97,10 +97,8 @@ def document_attention(
         attend = _plain
         settings |= {"softcap": softcap, "sink_H": s_aux}
     if context_piece is not None and document_lengths is not None:
-        output = context.attend(
-            tensors, document_lengths, context_piece, partial(attend, **settings)
-        )
-        return output.transpose(1, 2), None
+        one = partial(attend, **settings)
+        return context.attend(tensors, document_lengths, context_piece, one).transpose(1, 2), None
     if cu_seq_lens_q is not None and max_length_q is not None:
         # The window of the kernel counts the tokens before the query, ours the query too.
         window = (sliding_window - 1 if sliding_window else -1, 0)

@@ -58,15 +58,18 @@ def evaluate(
                 return None
     total = reduce_sum(own_share(total))
     objective.train(was_training)
+    return _event(step, float(total), feed, time.perf_counter() - began)
+
+
+def _event(step: int, loss: float, feed: RowFeed, seconds: float) -> Eval:
     counted = feed.documents.counted_count
     bytes_counted = int(feed.documents.counted_bytes.sum())
-    loss = float(total)
     return Eval(
         step=step,
         eval_loss=loss / counted,
         eval_tokens=counted,
         bits_per_byte=loss / math.log(2) / bytes_counted if bytes_counted else None,
-        seconds=time.perf_counter() - began,
+        seconds=seconds,
     )
 
 

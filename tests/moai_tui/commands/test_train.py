@@ -80,3 +80,14 @@ def test_a_terminal_in_front_of_it_decides_who_owns_the_run(
                 getattr(train_module.sys, name), "isatty", lambda yes=is_terminal: bool(yes)
             )
         assert train_module.at_terminal() is terminal
+
+
+def test_a_slurm_script_is_printed_and_nothing_is_started(moai: Any) -> None:
+    assert (
+        moai("train", "--slurm", "--size", "2xLarge", "--gpus-per-node", "4", "--steps", "3") == 0
+    )
+    assert moai.out.startswith("#!/bin/bash\n")
+    assert "#SBATCH --nodes=4\n" in moai.out
+    assert "steps: 3\n" in moai.out
+    assert "sbatch" in moai.err
+    assert list(run_directories()) == []
