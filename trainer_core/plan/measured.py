@@ -29,6 +29,7 @@ def setup_of(workload: Workload, plan: Plan) -> Setup:
         gradient_accumulation_steps=plan.gradient_accumulation_steps,
         # On the fast path the engine settles them itself, by the memory it finds.
         recomputed_blocks=0 if plan.fast else plan.recomputed_blocks,
+        from_scratch=plan.fast and workload.from_scratch,
     )
 
 

@@ -83,6 +83,8 @@ class Setup:
     micro_batch_size: int
     gradient_accumulation_steps: int
     recomputed_blocks: int
+    from_scratch: bool = False
+    """Decides formats on the fast path; False elsewhere."""
 
     def resembles(self, other: Setup) -> bool:
         """Whether two differ only in sizes: what one measured says something of the other."""
