@@ -22,6 +22,7 @@ from trainer_core.durable import sync_folder, write_whole
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.folders import runs_root, state_root
 from trainer_core.foreign_text import show_line
+from trainer_core.regular_file import read_regular
 from trainer_core.run.state_folder import (
     forget,
     names_locked,
@@ -118,6 +119,8 @@ class RunDirectory:
         """
         from trainer_core.run.config_file import load_config
 
+        if self.config_path.exists() and not self.config_path.is_file():
+            raise UserError(f"{self.config_path}: is no file; bring the run's own back")
         return load_config(self.config_path)
 
     def rank_log_path(self, rank: int) -> Path:
@@ -234,7 +237,7 @@ def read_meta(directory: RunDirectory) -> RunMeta:
     from trainer_core.yaml_text import read_own_yaml
 
     try:
-        content = read_own_yaml(directory.meta_path.read_text(), "meta.yaml")
+        content = read_own_yaml(read_regular(directory.meta_path).decode(), "meta.yaml")
         return msgspec.convert(content or {}, type=RunMeta)
     except (OSError, UnicodeDecodeError, UserError, msgspec.ValidationError):
         return RunMeta(created=_time_of(directory.id))
@@ -302,7 +305,7 @@ def change_meta(
 def read_exit(directory: RunDirectory) -> ExitRecord | None:
     """Return the exit record; None while there is none."""
     try:
-        return msgspec.json.decode(directory.exit_path.read_bytes(), type=ExitRecord)
+        return msgspec.json.decode(read_regular(directory.exit_path), type=ExitRecord)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -19,6 +19,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from trainer_core.regular_file import open_regular
 from trainer_core.run.event_rows import RowHead, ends_torn, is_sound, last_row, sealed
 from trainer_core.run.events import AnyEvent, Event, Notice
 
@@ -250,7 +251,7 @@ class _Stream:
         read = 0
         self.behind = False
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open_regular(self.path) as file:
                 file.seek(self.offset)
                 while block := file.read(READ_BYTES if limit_bytes is None else limit_bytes):
                     self.offset += len(block)
@@ -342,7 +343,7 @@ def _merged(
 def _bytes_around(path: Path, offset: int) -> tuple[bytes, bytes]:
     """Return the first bytes of a file and those before `offset`; empty where there are none."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             first = file.read(min(MARK_BYTES, offset))
             file.seek(max(0, offset - MARK_BYTES))
             return first, file.read(min(MARK_BYTES, offset))

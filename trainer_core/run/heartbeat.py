@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from trainer_core.regular_file import read_regular
+
 STEPS_KEPT = 32
 RECORD_BYTES = 256
 """One fixed-size record is overwritten in place: a reader sees the old one or the new one."""
@@ -111,7 +113,7 @@ class Heartbeat:
 def read_beat(run_folder: Path, rank: int) -> Beat | None:
     """Return a rank's last record; None before its first one."""
     try:
-        data = (run_folder / "heartbeat" / f"rank-{rank}").read_bytes()
+        data = read_regular(run_folder / "heartbeat" / f"rank-{rank}")
         return msgspec.json.decode(data, type=Beat)
     except (OSError, msgspec.DecodeError):
         return None

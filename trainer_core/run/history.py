@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from trainer_core.durable import write_whole
+from trainer_core.regular_file import read_regular
 from trainer_core.run.curve import Bucket, Curve
 from trainer_core.run.event_log import EventReader, StreamMark
 from trainer_core.run.events import AnyEvent
@@ -81,7 +82,7 @@ class RunHistory:
 
 def _load(run_folder: Path) -> _Index | None:
     try:
-        index = _decoder.decode((run_folder / INDEX_NAME).read_bytes())
+        index = _decoder.decode(read_regular(run_folder / INDEX_NAME))
     except (OSError, msgspec.DecodeError, ValueError):
         return None
     current = index.layout == _LAYOUT and all(mark.stands(run_folder) for mark in index.marks)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from trainer_core.regular_file import read_regular
+
 RUN_VARIABLE = "MOAI_TUI_RUN"
 """Environment variable that marks every process of a run with the run's id."""
 
@@ -111,7 +113,7 @@ class RunLock:
 def lock_holder(path: Path) -> ProcessIdentity | None:
     """Return who took a run's lock last, whether or not it lives; None when nobody did."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ProcessIdentity)
+        return msgspec.json.decode(read_regular(path), type=ProcessIdentity)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -122,7 +124,7 @@ def lock_is_held(path: Path) -> bool:
     Readers share: asking does not keep a supervisor from taking it for longer than an instant.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
