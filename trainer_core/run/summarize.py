@@ -6,8 +6,10 @@ cached, it is asked of the kernel each time.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,11 +132,18 @@ def _why_lost(directory: RunDirectory) -> str:
 
 def _config(directory: RunDirectory) -> RunConfig:
     try:
-        return directory.config()
-    except UserError:
+        found = os.stat(directory.config_path)
+        return _read_config(directory, found.st_ino, found.st_mtime_ns, found.st_size)
+    except (OSError, UserError):
         from trainer_core.run.config import RunConfig
 
         return RunConfig(model="?", dataset="?")
+
+
+@lru_cache(maxsize=64)
+def _read_config(directory: RunDirectory, *_stamp: int) -> RunConfig:
+    """Read the configuration once: who follows a run asks four times a second, and YAML is slow."""
+    return directory.config()
 
 
 def base_summary(directory: RunDirectory) -> RunSummary:
