@@ -177,6 +177,9 @@ def settings_of(point: str, steps: int, scratch: Path, ranks: int = 1) -> dict[s
 
 def made(name: str, scratch: Path) -> str:
     """Write the folder of a GPT-2 of so many layers and such a width; returns its path."""
+    from trainer_core.engine.data.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer("tiny")
     layers, width = (int(part) for part in name.split("x"))
     shape = {
         "model_type": "gpt2",
@@ -185,16 +188,14 @@ def made(name: str, scratch: Path) -> str:
         "n_embd": width,
         "n_head": width // (64 if width % 64 == 0 else 32),
         "n_positions": 1024,
-        "vocab_size": 2048,
+        "vocab_size": len(tokenizer),
         # With dropout attention would keep its scores.
         **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0),
     }
     folder = scratch / name
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(shape))
-    from trainer_core.engine.data.tokenizer import load_tokenizer
-
-    load_tokenizer("tiny").save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return str(folder)
 
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run import measured
 from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import RunDirectory, create_run
+from trainer_core.run.directory import RunDirectory, create_run, write_config
 from trainer_core.run.draft import verdict_for
 from trainer_core.run.event_log import EventWriter
 from trainer_core.run.events import RunStarted, Step
@@ -108,3 +109,9 @@ def test_lines_of_another_version_are_passed_over() -> None:
     directory, _ = _run(12)
     assert measured.remember(directory)
     assert len(measured.measurements_path().read_text().splitlines()) == 1
+
+
+def test_a_run_that_was_never_planned_teaches_nothing() -> None:
+    directory, config = _run(12)
+    write_config(directory, msgspec.structs.replace(config, micro_batch_size=None))
+    assert not measured.remember(directory)
