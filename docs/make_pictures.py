@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-SIZE, TALL = (120, 36), (120, 50)
+SIZE, TALL, WIDE = (120, 36), (120, 50), (172, 24)
 PATIENCE_SECONDS = 600.0
 CARD_RUN = ("--model", "cerebras-gpt-111m", "--from-scratch", "--steps", "20000", "--detach")
 CARD_STEPS = 300
@@ -91,11 +91,17 @@ async def take(folder: Path) -> None:
 
 
 async def take_cards(folder: Path) -> None:
-    """Show the eight cards of the file: the home screen, and everything about one of them."""
+    """Show recorded and scripted cards: eight at home, one H100, one of the eight in full."""
     os.environ["MOAI_TUI_SCRIPTED_DEVICES"] = str(CARDS)
     async with opened(folder) as camera:
         await camera.pilot.pause(2.0)
         camera.store("cards")
+    os.environ["MOAI_TUI_SCRIPTED_DEVICES"] = str(CARDS.with_name("h100.json"))
+    async with opened(folder, WIDE) as camera:
+        await camera.pilot.press("3")
+        await camera.pilot.pause(5.0)
+        camera.store("h100")
+    os.environ["MOAI_TUI_SCRIPTED_DEVICES"] = str(CARDS)
     async with opened(folder, TALL) as camera:
         await camera.pilot.pause(65.0)
         await camera.pilot.press("3", "tab", *["down"] * 5)
@@ -147,6 +153,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="moai-pictures-") as scratch:
         for name in ("MOAI_TUI_HOME", "MOAI_TUI_LOCKS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             os.environ[name] = str(Path(scratch) / name.lower())
+        os.environ.setdefault("COLORTERM", "truecolor")
         os.chdir(scratch)
         try:
             asyncio.run(take_card(folder) if "--card" in sys.argv else take(folder))

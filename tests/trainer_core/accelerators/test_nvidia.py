@@ -9,19 +9,27 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from trainer_core.accelerators import nvidia
 from trainer_core.accelerators.nvidia import NvidiaSource
 
-_FIXTURE = Path(__file__).parent / "fixtures" / "fake_pynvml.py"
-_SPEC = importlib.util.spec_from_file_location("fake_pynvml", _FIXTURE)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-fake = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fake)
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def fixture_module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FIXTURES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fake = fixture_module("fake_pynvml")
+recorded = fixture_module("recorded_nvml")
 
 FIGURES = {
     "nvmlDeviceGetMemoryInfo": ("total_memory_bytes", "memory_used_bytes"),
@@ -194,7 +202,7 @@ def test_without_the_drivers_library_its_binding_is_not_imported(monkeypatch) ->
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to build the driver with")
 @pytest.mark.parametrize("lost", [False, True])
 def test_the_real_binding_reads_a_driver_library(tmp_path: Path, lost: bool) -> None:
-    source_file = _FIXTURE.with_name("fake_nvml.c")
+    source_file = FIXTURES / "fake_nvml.c"
     built = tmp_path / nvidia.DRIVER_LIBRARY
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(built), str(source_file)], check=True)
     code = (
@@ -239,3 +247,25 @@ def test_health_is_told_in_words_and_silence_is_unknown() -> None:
     assert (well.ecc_errors, well.throttle_reasons) == (0, ())
     assert (mute.ecc_errors, mute.throttle_reasons) == (None, ())
     assert ill.memory_clock_mhz == 1980
+
+
+def test_what_an_h100_answered_is_read_whole(tmp_path: Path) -> None:
+    played = recorded.Player(FIXTURES / "nvml_h100.json")
+    (device,) = NvidiaSource(nvml=played, sys_root=tmp_path).read()
+    assert (device.name, device.driver_version) == ("NVIDIA H100 80GB HBM3", "580.159.04")
+    assert (device.total_memory_bytes, device.memory_used_bytes) == (85520809984, 503316480)
+    assert (device.temperature_celsius, device.memory_temperature_celsius) == (37, 40)
+    assert (device.power_watts, device.power_limit_watts) == (72.538, 700)
+    assert (device.clock_mhz, device.memory_clock_mhz) == (345, 2619)
+    assert (device.ecc_errors, device.throttle_reasons) == (0, ()), "idle is no reason"
+    assert (device.location, device.error) == ("0000:00:06.0", None)
+
+
+def test_a_recording_plays_back_what_was_read(tmp_path: Path) -> None:
+    split = fake.gpu(1, nvmlDeviceGetMigMode=[1, 1], slices=[{"nvmlDeviceGetUUID": "MIG-1"}])
+    recorder = recorded.Recorder(fake.FakeDriver(fake.gpu(0), split))
+    read = NvidiaSource(nvml=recorder, sys_root=tmp_path).read()
+    path = tmp_path / "recording.json"
+    path.write_text(json.dumps(recorder.answers))
+    assert NvidiaSource(nvml=recorded.Player(path), sys_root=tmp_path).read() == read
+    assert len(read) == 2
