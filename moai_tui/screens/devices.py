@@ -60,6 +60,9 @@ HINTS = (
     ("esc", "back"),
 )
 
+CANCEL = ("c", "cancel waiting run")
+"""Named where somebody waits."""
+
 SIGNAL_WORDS = {
     "INT": "It is asked to stop, as by ctrl+c.",
     "TERM": "It is asked to end.",
@@ -158,6 +161,7 @@ class DevicesScreen(Screen[None]):
         some, waiting = bool(reading.waiting), self.query_one(WaitingList)
         if waiting.display != some:
             self.query_one("#waiting-section").display = waiting.display = some
+            self.query_one(KeyLine).show_hints((*HINTS[:2], CANCEL, *HINTS[2:]) if some else HINTS)
         self.set_class(some and self.size.height < LOW, "-crowded")
         waiting.show_waiting(reading.waiting, self._own_runs)
 
