@@ -174,6 +174,7 @@ def training(cards: Path) -> Iterator[str]:
     from trainer_core.run.identity import RunLock, own_identity
 
     create_run(RunConfig())  # a second line for the cursor
+    time.sleep(1.1)  # runs of one second stand in any order, and the cursor begins on the newest
     directory = create_run(RunConfig())
     lock = RunLock(directory.lock_path)
     lock.acquire(own_identity(time.time()))

@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from moai_tui.live import Facts
     from trainer_core.run.config import RunConfig
 
-REPAINT_SECONDS = 0.45
-"""Live facts of one kind are published at most this often; answers to a key at once."""
+REPAINT_SECONDS = 0.45  # live facts are published at most this often; answers to a key at once
 CLOCK_SECONDS = 0.5
 
 KEY_WORDS = {"⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "right"}
@@ -168,7 +167,7 @@ class MoaiApp(App[int]):
             super()._handle_exception(error)
 
     def _tick(self) -> None:
-        self.clock_signal.publish(time.time())
+        self.pace.publish("clock", partial(self.clock_signal.publish, time.time()))
         if not self.is_headless and terminal.hung_up():
             self.exit(None, 128 + signal.SIGHUP)
 
@@ -271,6 +270,7 @@ class MoaiApp(App[int]):
         """Know which run is meant; like every wish it is then handed on."""
         if message.run_id is not None:
             self.newest.visited = message.run_id
+        self.pace.hurry("run")
         if self.newest.run is not None and self.newest.run.run_id != message.run_id:
             self.newest.run = None
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Wanted = TypeVar("Wanted")
 
 RUNS_SECONDS = 1.0
-FOLLOW_SECONDS = 0.25
+FOLLOW_SECONDS = 0.15
 ENDED_FOLLOW_SECONDS = 1.0
 """A run without a supervisor may still be resumed by somebody else."""
 SUMMARY_SECONDS = 1.0

@@ -3,7 +3,8 @@
 Between us and the eyes may lie a line of 2 kB/s whose buffers swallow a minute of frames before
 a write blocks. So after a frame the terminal is asked where its cursor is; the answer comes once
 everything before it is drawn, and until then live facts wait, the newest of each kind in place
-of older ones. Answers to keys are painted at once. A terminal that has never answered is not
+of older ones. All kinds are painted at one beat: a frame for each costs twice the CPU. Answers to
+keys are painted at once. A terminal that has never answered is not
 waited for: a recorder or a plain pseudo-terminal never will.
 """
 
@@ -24,7 +25,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class Pace:
-    """Publishes facts of each kind calmly, the newest last."""
+    """Publishes the newest fact of each kind, all of them at one calm beat."""
 
     def __init__(
         self,
@@ -36,14 +37,15 @@ class Pace:
         """Make one for an app.
 
         Args:
-            seconds: Least time between two paintings of one kind.
+            seconds: Least time between two paintings.
             set_timer: Calls something after so many seconds.
             ask: Writes to the terminal.
             now: The clock.
         """
         self.seconds = seconds
         self._set_timer, self._ask, self._now = set_timer, ask, now
-        self._published: dict[str, float] = {}
+        self._known: set[str] = set()
+        self._last, self._due = float("-inf"), False
         self._waiting: dict[str, Callable[[], None]] = {}
         self._bytes_asked_at = 0
         self._asked: float | None = None
@@ -56,11 +58,16 @@ class Pace:
         return self._asked is not None and self._has_answered
 
     def publish(self, kind: str, publish: Callable[[], None]) -> None:
-        """Publish now if the last time is long enough ago, else the newest when it is."""
-        waiting = kind in self._waiting
+        """Publish the newest of this kind at the next beat; the first one of all at once."""
         self._waiting[kind] = publish
-        if not waiting:
-            self._later(kind)
+        if kind not in self._known and not self.held:
+            self._publish()
+        else:
+            self._later()
+
+    def hurry(self, kind: str) -> None:
+        """Publish the next fact of this kind at once: it is the answer to a key."""
+        self._known.discard(kind)
 
     def wrote(self, total_bytes: int) -> None:
         """Take notice of a frame: ask whether the terminal has drawn it.
@@ -91,24 +98,26 @@ class Pace:
 
     def _take_up(self) -> None:
         self._asked = None
-        for kind in list(self._waiting):
-            self._later(kind)
+        self._later()
 
-    def _later(self, kind: str) -> None:
-        if self.held:
-            return  # the answer comes back to it
+    def _later(self) -> None:
+        if self.held or self._due or not self._waiting:
+            return  # the answer, or the timer, comes back to it
         # The line is left as much time for keys as it takes for frames.
-        beat = max(self.seconds, self._slowness)
-        left = self._published.get(kind, float("-inf")) + beat - self._now()
+        left = self._last + max(self.seconds, self._slowness) - self._now()
         if left <= 0:
-            self._publish(kind)
+            self._publish()
         else:
-            self._set_timer(left, partial(self._publish, kind))
+            self._due = True
+            self._set_timer(left, self._beat)
 
-    def _publish(self, kind: str) -> None:
-        if self.held:
-            return
-        publish = self._waiting.pop(kind, None)
-        if publish is not None:
-            self._published[kind] = self._now()
+    def _beat(self) -> None:
+        self._due = False
+        self._later()
+
+    def _publish(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        self._known |= waiting.keys()
+        self._last = self._now()
+        for publish in waiting.values():
             publish()

@@ -82,7 +82,7 @@ async def test_facts_of_one_kind_are_published_calmly_and_the_last_one_counts(sc
             await pilot.pause()
         assert len(published) == 1
         app.pace.seconds = 0.0
-        app.pace._later("accelerators")  # as its timer does
+        app.pace._beat()  # as its timer does
         assert len(published) == 2
         assert published[-1] is last
 

@@ -39,6 +39,23 @@ def test_facts_of_one_kind_come_calmly_and_the_newest_counts():
     assert bench.seen[-1] == "other"
 
 
+def test_facts_of_all_kinds_are_painted_at_one_beat():
+    bench = Bench()
+    bench.fact("a", kind="runs")
+    bench.fact("b", kind="devices")
+    for word in "cde":
+        bench.turn(0.1)
+        bench.fact(word, kind="runs" if word != "d" else "devices")
+    assert bench.seen == ["a", "b"]
+    bench.turn(0.2)
+    assert bench.seen == ["a", "b", "e", "d"]
+    assert bench.timers == []
+    bench.fact("f")
+    bench.pace.hurry("runs")
+    bench.fact("g")
+    assert bench.seen[-1] == "g", "the answer to a key waits for no beat"
+
+
 def test_while_the_terminal_draws_live_facts_wait():
     bench = Bench()
     bench.pace.answered()
