@@ -17,13 +17,7 @@ _FROM_SCRATCH_LARGEST = 1e-4
 # Source: table 2.1 of the GPT-3 paper (arXiv 2005.14165) from 125 M on; below by trial on the
 # built-in model.
 
-_FULL = (
-    (10_000_000, 1e-3),
-    (50_000_000, 3e-4),
-    (200_000_000, 1e-4),
-    (1_000_000_000, 5e-5),
-    (3_000_000_000, 2e-5),
-)
+_FULL = ((50_000_000, 3e-4), (200_000_000, 1e-4), (1_000_000_000, 5e-5), (3_000_000_000, 2e-5))
 _FULL_LARGEST = 1e-5
 
 _LORA = ((10_000_000_000, 2e-4),)

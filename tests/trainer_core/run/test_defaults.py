@@ -57,7 +57,7 @@ def test_the_built_in_run_is_settled_whole() -> None:
     resolved = resolve(RunConfig(), _shape("tiny"), CPU)
     config = resolved.config
     assert (config.sequence_length, config.global_batch_size) == (256, 8)
-    assert config.learning_rate == 1e-3
+    assert config.learning_rate == 3e-4
     assert config.steps is not None
     assert config.precision == "fp32"
     assert config.optimizer.warmup_steps is not None

@@ -19,7 +19,7 @@ def _shape(parameters: int) -> ModelShape:
 @pytest.mark.parametrize(
     ("config", "parameters", "rate", "reason"),
     [
-        (RunConfig(), 7_600_000, 1e-3, "usual for a full fine-tune of 8 M parameters"),
+        (RunConfig(), 7_600_000, 3e-4, "usual for a full fine-tune of 8 M parameters"),
         (
             RunConfig(from_scratch=True),
             7_600_000,
