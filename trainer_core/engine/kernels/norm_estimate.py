@@ -82,7 +82,9 @@ def after_plainly(
     caution = CAUTION * usual_all
     growth = torch.where(usual_all > 0, (seen + caution) / (usual_seen + caution), 0.0)
     whole = seen + (usual_all - usual_seen).clamp_min(0.0) * growth
-    divisor.copy_((whole.sqrt() / max_norm).clamp_min(1.0))
+    norm = whole.sqrt() / max_norm
+    # A norm that is no number divides by 1: a maximum would be NaN here and 1 in the kernel.
+    divisor.copy_(torch.where(norm > 1.0, norm, 1.0))
     running[0], running[1] = seen, usual_seen
     bounded = torch.where(known > 0, torch.minimum(now, MOST_GROWTH * known), now)
     renewed = torch.where(known > 0, MEMORY * known + (1 - MEMORY) * bounded, now)

@@ -31,7 +31,8 @@ def _after(
     if usual_all > 0:
         left = tl.maximum(usual_all - usual_seen, 0.0)
         whole += left * (seen + caution) / (usual_seen + caution)
-    tl.store(DIVISOR, tl.maximum(tl.sqrt(whole) / max_norm, 1.0).to(tl.float32))
+    norm = tl.sqrt(whole) / max_norm
+    tl.store(DIVISOR, tl.where(norm > 1.0, norm, 1.0).to(tl.float32))
     tl.store(RUNNING, seen)
     tl.store(RUNNING + 1, usual_seen)
     if now < float("inf"):
