@@ -11,6 +11,10 @@ from trainer_core.plan.hardware import settled_precision
 from trainer_core.plan.types import Hardware, Layout, ModelShape, Plan, Workload
 from trainer_core.run.config import RunConfig
 from trainer_core.run.data_report import DataReport
+from trainer_core.run.defaults import BUILT_IN_DATASET
+
+BUILT_IN_MEAN_TOKENS = 180.0
+"""Of the built-in dataset's rows, which are seldom counted before a start."""
 
 
 def workload_of(
@@ -29,6 +33,8 @@ def workload_of(
     """
     precision = settled_precision(hardware.kind, hardware.name, config.precision)
     mean_length = report.mean_tokens_per_row if report else None
+    if report is None and config.dataset == BUILT_IN_DATASET:
+        mean_length = BUILT_IN_MEAN_TOKENS
     return workload_in(config, shape, precision, mean_document_length=mean_length)
 
 
