@@ -67,12 +67,12 @@ def test_stopping_and_going_on_does_not_show(reference, make_folder, losses, mon
     assert losses(folder) == reference
 
 
-QUICK = ("--steps", "12", "--set", "sample.count=0")
+QUICK = ("--from-scratch", "--steps", "12", "--set", "sample.count=0")
 
 
 @pytest.fixture(scope="module")
 def on_one_device(train_command):
-    """The built-in run with its own defaults, through the supervisor, as a user types it."""
+    """The built-in run from fresh weights with its own defaults, through the supervisor, as a user types it."""
     return train_command("small", "--size", "Small", *QUICK)
 
 

@@ -25,7 +25,7 @@ from tests.faults.laboratory import (
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
 
 SMALL = (
-    *("--model", "tiny", "--sequence-length", "64", "--global-batch-size", "4"),
+    *("--model", "tiny", "--from-scratch", "--sequence-length", "64", "--global-batch-size", "4"),
     *("--set", "sample.count=0", "--set", "eval.every_steps=1000000"),
 )
 WATCHED_SECONDS = 300.0

@@ -88,7 +88,8 @@ def goes_on_alike(folder: Path, step: int, reference: Path) -> None:
 def test_resumed_at_every_step_and_again(laboratory: Laboratory) -> None:
     began = time.monotonic()
     reference = laboratory.start(
-        "straight", "--model", "tiny", "--sequence-length", "64", "--global-batch-size", "4",
+        "straight", "--model", "tiny", "--from-scratch",
+        "--sequence-length", "64", "--global-batch-size", "4",
         "--epochs", "3", "--set", "sample.count=0", "--set", "eval.every_steps=1000000",
         "--set", "checkpoint.every_steps=1", "--set", "checkpoint.keep=1000", rows=18,
     )  # fmt: skip
@@ -127,7 +128,8 @@ def test_one_rank_two_ranks_and_one_again(laboratory: Laboratory, strategy: str)
     """Only when asked for, said in the events, and the losses differ by rounding alone."""
     began = time.monotonic()
     one = laboratory.start(
-        "one", "--model", "tiny", "--sequence-length", "64", "--global-batch-size", "4",
+        "one", "--model", "tiny", "--from-scratch",
+        "--sequence-length", "64", "--global-batch-size", "4",
         "--steps", "12", "--set", "sample.count=0", "--set", "eval.every_steps=1000000",
         "--set", "checkpoint.every_steps=1", "--set", "checkpoint.keep=1000", "--size", "Small",
     )  # fmt: skip

@@ -41,6 +41,7 @@ def train(folder: Path, **changes: Any) -> list[dict[str, Any]]:
 
     settings: dict[str, Any] = {
         "model": "tiny",
+        "from_scratch": True,
         "dataset": "python-stdlib",
         "sequence_length": 256,
         "global_batch_size": 8,
