@@ -17,10 +17,12 @@ from trainer_core.engine.four_bits import (
     hold_in_four_bits,
     linear_layers_to_be_drawn,
 )
+from trainer_core.engine.kernels.fp8_linear import products_in_fp8_work, use_fp8
 from trainer_core.engine.kernels.gelu import CpuGelu
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.sharded_model import Fill, NotRecordable, build_weightless
 from trainer_core.errors import ConfigError, UserError
+from trainer_core.plan.fast_path import FP8_WIDTH_LEAST
 from trainer_core.plan.types import ModelShape
 from trainer_core.run.config import LoraConfig, RunConfig
 
@@ -103,6 +105,7 @@ def load_model(
     choices = _settle(model, device) + _remarks(packed=packed, whole=sharded and fill is None)
     choices += [_in_four_bits(model, shape, device)] if in_four_bits else []
     model, adapters = _adapted(model, config)
+    choices += _frozen_in_fp8(model, config, shape, numerics, device)
     return LoadedModel(
         model=model,
         shape=shape,
@@ -309,6 +312,22 @@ def _in_four_bits(model: nn.Module, shape: ModelShape, device: torch.device) -> 
     model.to(device)
     share = held / max(1, shape.parameters)
     return f"{share:.0%} of the frozen weights are held in 4 bits (NF4)"
+
+
+def _frozen_in_fp8(
+    model: nn.Module, config: RunConfig, shape: ModelShape, numerics: Numerics, device: torch.device
+) -> list[str]:
+    """Let the blocks' frozen layers beside adapters compute in fp8, where it is permitted and pays.
+
+    The weights stay what they are, so what is merged and saved has no rounding in it.
+    """
+    permitted = config.numerics == "auto" and config.products != "bf16" and numerics.word == "bf16"
+    if config.method != "lora" or not permitted or not products_in_fp8_work(device):
+        return []
+    if shape.width < FP8_WIDTH_LEAST and config.products == "auto":
+        return []
+    changed = sum(use_fp8(block) for block in blocks_of(model))
+    return [f"fp8 products with the frozen weights of {changed} layers"] if changed else []
 
 
 def _settle(model: nn.Module, device: torch.device) -> list[str]:

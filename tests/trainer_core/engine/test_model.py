@@ -115,6 +115,28 @@ def test_lora_trains_adapters_alone(make_model, tmp_path):
     assert 0 < loaded.trained_parameters < loaded.parameters - loaded.trained_parameters
 
 
+@pytest.mark.parametrize(
+    ("changed", "fp8"),
+    [
+        ({"numerics": "auto", "products": "fp8"}, True),
+        ({"numerics": "auto"}, False),  # too narrow for it to pay
+        ({"numerics": "plain"}, False),
+    ],
+)
+def test_frozen_products_run_in_fp8_where_that_is_permitted_and_pays(
+    changed, fp8, make_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(model_module, "products_in_fp8_work", lambda device: True)
+    make_model("gpt2").save_pretrained(tmp_path / "gpt2")
+    config = RunConfig(model=str(tmp_path / "gpt2"), method="lora", **changed)
+    numerics = choose_numerics("bf16", CPU)
+    loaded = load_model(config, numerics=numerics, device=CPU)
+    blocks = blocks_of(loaded.model)
+    kinds = {type(block.mlp.c_fc.base_layer).__name__ for block in blocks}
+    assert kinds == {"Fp8Conv1D" if fp8 else "Conv1D"}
+    assert any("fp8 products" in choice for choice in loaded.choices) is fp8
+
+
 def test_a_lora_target_that_is_no_layer_is_refused(make_model, tmp_path):
     make_model("gpt2").save_pretrained(tmp_path / "gpt2")
     with pytest.raises(ConfigError, match="target_modules"):

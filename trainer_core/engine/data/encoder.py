@@ -77,12 +77,18 @@ class TextEncoder:
         found = []
         for row in rows:
             ids: list[int] = self._begin(row)
-            counted = [0] * len(ids)
+            spans = list[slice]()
             for piece in row.pieces:
-                part = next(encodings).ids + ([self.end_id] if piece.end else [])
-                ids.extend(part)
-                counted.extend([int(piece.counted)] * len(part))
-            found.append(_encoded(ids, counted))
+                start = len(ids)
+                ids.extend(next(encodings).ids)
+                if piece.end:
+                    ids.append(self.end_id)
+                if piece.counted:
+                    spans.append(slice(start, len(ids)))
+            counted = np.zeros(len(ids), dtype=np.uint8)
+            for span in spans:
+                counted[span] = 1
+            found.append(EncodedRow(tokens=np.asarray(ids, dtype=np.int64), counted=counted))
         return found
 
     def _encode_whole(self, row: Rendered) -> EncodedRow:

@@ -43,12 +43,14 @@ class LengthPolicy:
             self.too_long += 1
             self.shortest_too_long = min(self.shortest_too_long or size, size)
             pieces = _chunks(row, self.sequence_length)[:1] if self.truncate else []
+        counts = False
         for piece in pieces:
             # No token stands before the first one to predict it from.
             piece.counted[:1] = 0
-            if piece.counted.any():
+            if np.count_nonzero(piece.counted):
+                counts = True
                 yield piece
-        if pieces and not any(piece.counted.any() for piece in pieces):
+        if pieces and not counts:
             self.uncounted += 1
 
 

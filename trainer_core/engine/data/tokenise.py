@@ -137,10 +137,10 @@ def note_documents(
         found: Where the numbers go.
     """
     text_bytes = sum(len(piece.text.encode()) for piece in row.rendered.pieces if piece.counted)
-    row_counted = max(int(ids.counted.sum()), 1)
+    row_counted = max(int(np.count_nonzero(ids.counted)), 1)
     kept = False
     for document in policy.documents(ids):
-        counted = int(document.counted.sum())
+        counted = int(np.count_nonzero(document.counted))
         found.lengths.append(len(document.tokens))
         found.counted.append(counted)
         # A part of a row counts that part of its bytes: exact for whole rows, the usual case.

@@ -62,6 +62,15 @@ def cast_columns_after(
     return codes
 
 
+@library.custom_op("moai_tui::cast_rows_after", mutates_args=())
+def cast_rows_after(
+    values_RC: Tensor, scale: Tensor, dtype: torch.dtype, earlier: Tensor
+) -> Tensor:
+    """Return the codes as [R, C], made only when `earlier` is there, as above."""
+    codes: Tensor = _cast(values_RC, scale, dtype, rows=True)[0]
+    return codes
+
+
 @library.custom_op("moai_tui::cast_both_and_sum", mutates_args=())
 def cast_both_and_sum(
     values_RC: Tensor, scale: Tensor, dtype: torch.dtype
@@ -89,6 +98,11 @@ def _(values_RC: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
 @cast_columns_after.register_fake
 def _(values_RC: Tensor, scale: Tensor, dtype: torch.dtype, earlier: Tensor) -> Tensor:
     return _like(values_RC.t(), dtype)
+
+
+@cast_rows_after.register_fake
+def _(values_RC: Tensor, scale: Tensor, dtype: torch.dtype, earlier: Tensor) -> Tensor:
+    return _like(values_RC, dtype)
 
 
 @cast_both_and_sum.register_fake

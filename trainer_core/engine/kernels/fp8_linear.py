@@ -21,6 +21,7 @@ from trainer_core.engine.kernels.fp8_cast import (
     cast_columns,
     cast_columns_after,
     cast_rows,
+    cast_rows_after,
     largest_magnitude,
     scale_of,
 )
@@ -43,9 +44,10 @@ class Fp8Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the layer's output in the input's format."""
-        if not self.training or not fits(input):
+        cast_input = as_computed(input)
+        if not self.training or not fits(cast_input):
             return linear(input, self.weight, self.bias)
-        flat = input.reshape(-1, input.shape[-1])
+        flat = cast_input.reshape(-1, input.shape[-1])
         output = _product(flat, self.weight, self.bias, turned=False, keep=self.keeps_codes)
         return output.view(*input.shape[:-1], output.shape[-1])
 
@@ -53,7 +55,8 @@ class Fp8Linear(nn.Linear):
 def use_fp8(block: nn.Module, *, keep_codes: bool = True) -> int:
     """Make the linear layers of a block compute in fp8; returns how many could.
 
-    GPT-2's own layers keep their weight turned over; they are taken as they are.
+    GPT-2's own layers keep their weight turned over; they are taken as they are. Where adapters are
+    trained beside frozen weights, the frozen layers are changed and the adapters left.
 
     Args:
         block: Its layers are changed in place.
@@ -67,6 +70,8 @@ def use_fp8(block: nn.Module, *, keep_codes: bool = True) -> int:
     for name, layer in block.named_modules():
         if type(layer) not in (nn.Linear, Conv1D) or any(d % ALIGNMENT for d in layer.weight.shape):
             continue
+        if ".lora_" in name:
+            continue  # as narrow as their rank: the casts would cost more than the products
         layer.__class__ = Fp8Linear if type(layer) is nn.Linear else turned
         layer.keeps_codes = keep_codes or not name.endswith(_MADE_AGAIN)
         changed += 1
@@ -134,9 +139,39 @@ class _Product(torch.autograd.Function):
         return input_gradient, weight_gradient, bias_gradient, None, None
 
 
+class _FrozenProduct(torch.autograd.Function):
+    """The same over a weight that is not trained: only the input gets a gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, input_TI: Tensor, weight: Tensor, bias_O: Tensor | None, turned: bool
+    ) -> Tensor:
+        input_scale = scale_of(largest_magnitude(input_TI), FORWARD)
+        weight_scale = scale_of(largest_magnitude(weight), FORWARD)
+        ctx.save_for_backward(weight, weight_scale)
+        ctx.turned = turned
+        codes_TI = cast_rows(input_TI, input_scale, FORWARD)
+        to_OI = cast_columns if turned else cast_rows
+        codes_OI = to_OI(weight, weight_scale, FORWARD)
+        return multiply(codes_TI, codes_OI, input_scale, weight_scale, bias_O)
+
+    @staticmethod
+    def backward(ctx: Any, gradient_TO: Tensor) -> tuple[Tensor | None, ...]:
+        weight, weight_scale = ctx.saved_tensors
+        scale = scale_of(largest_magnitude(gradient_TO), BACKWARD)
+        codes_TO = cast_rows(gradient_TO, scale, BACKWARD)
+        if ctx.turned:
+            codes_IO = cast_rows_after(weight, weight_scale, FORWARD, gradient_TO)
+        else:
+            codes_IO = cast_columns_after(weight, weight_scale, FORWARD, gradient_TO)
+        return multiply(codes_TO, codes_IO, scale, weight_scale), None, None, None
+
+
 def _product(
     input_TI: Tensor, weight: Tensor, bias_O: Tensor | None, *, turned: bool, keep: bool
 ) -> Tensor:
+    if not weight.requires_grad:
+        return cast(Tensor, cast(Any, _FrozenProduct).apply(input_TI, weight, bias_O, turned))
     apply = cast(Any, _Product).apply
     return cast(Tensor, apply(input_TI, weight, bias_O, turned, keep))
 
@@ -159,6 +194,12 @@ def multiply(
     return (output if bias is None else output + bias.float()).to(torch.bfloat16)
 
 
+def as_computed(input: Tensor) -> Tensor:
+    """Return an input in the format of the products: autocast's own functions would cast it."""
+    kind = input.device.type
+    return input.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else input
+
+
 def fits(input: Tensor) -> bool:
     """Whether an input can be multiplied in fp8: bf16, a whole number of units of tokens."""
     return input.dtype == torch.bfloat16 and input.shape[:-1].numel() % ALIGNMENT == 0
@@ -173,9 +214,10 @@ def _turned_class(base: type[nn.Module]) -> type[nn.Module]:
 
         def forward(self, x: Tensor) -> Tensor:
             """Return the layer's output in the input's format."""
-            if not self.training or not fits(x):
+            cast_x = as_computed(x)
+            if not self.training or not fits(cast_x):
                 return cast(Tensor, super().forward(x))
-            flat = x.reshape(-1, x.shape[-1])
+            flat = cast_x.reshape(-1, x.shape[-1])
             output = _product(flat, self.weight, self.bias, turned=True, keep=self.keeps_codes)
             return output.view(*x.shape[:-1], output.shape[-1])
 

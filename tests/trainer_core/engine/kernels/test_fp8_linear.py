@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -39,6 +39,43 @@ def test_output_and_gradients_are_near_bf16(
     assert max(map(difference, gradients, references)) < 0.08
     block.eval()
     assert torch.equal(layer(inputs), expected)
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Linear(64, 96), lambda: Conv1D(96, 64)])
+def test_a_frozen_weight_keeps_no_input_and_gives_its_gradient(
+    make: Callable[[], nn.Module],
+) -> None:
+    """Beside adapters: fp32 activations under autocast, one gradient, nothing kept of the input."""
+    torch.manual_seed(0)
+    layer = make().bfloat16().requires_grad_(False)
+    block = nn.ModuleDict({"base_layer": layer}).train()
+    inputs = torch.randn(2, 16, 64).requires_grad_()
+    gradient = torch.randn(2, 16, 96).bfloat16()
+    kept: list[tuple[int, ...]] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tuple(tensor.shape))
+        return tensor
+
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = layer(inputs)
+        (reference,) = torch.autograd.grad(expected, inputs, gradient)
+        assert use_fp8(block) == 1
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            found = layer(inputs)
+        (ours,) = torch.autograd.grad(found, inputs, gradient)
+    assert found.dtype == torch.bfloat16
+    assert not torch.equal(found, expected)
+    assert difference(found, expected) < 0.05
+    assert difference(ours, reference) < 0.08
+    assert set(kept) == {tuple(cast(Any, layer).weight.shape), ()}
+
+
+def test_adapters_themselves_are_left_alone() -> None:
+    adapters = nn.ModuleDict({"default": nn.Linear(64, 16, bias=False)})
+    block = nn.ModuleDict({"base_layer": nn.Linear(64, 64), "lora_A": adapters})
+    assert use_fp8(nn.ModuleDict({"c_attn": block})) == 1
+    assert type(adapters["default"]) is nn.Linear
 
 
 def test_what_does_not_fit_is_left_alone() -> None:
