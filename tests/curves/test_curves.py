@@ -72,7 +72,7 @@ QUICK = ("--from-scratch", "--steps", "12", "--set", "sample.count=0")
 
 @pytest.fixture(scope="module")
 def on_one_device(train_command):
-    """The built-in run from fresh weights with its own defaults, through the supervisor, as a user types it."""
+    """The built-in run from fresh weights, through the supervisor, as a user types it."""
     return train_command("small", "--size", "Small", *QUICK)
 
 
