@@ -110,9 +110,10 @@ def traces_of(device: DeviceSnapshot, past: DeviceHistory) -> tuple[Trace, ...]:
 def chart(trace: Trace, width: int, rows: int) -> list[Line]:
     """Draw a heading and, below it, the newest values as columns of blocks."""
     left: list[Piece] = [(trace.name, "muted"), ("  ", ""), (trace.now, "strong")]
-    scale = fit(f"0 to {trace.scale}", max(0, width - line_width(left)), "right")
-    lines: list[Line] = [[*left, (scale, "faint")]]
     values = list(trace.history.values)[-width:]
+    told = f"0 to {trace.scale}" if any(value is not None for value in values) else ""
+    scale = fit(told, max(0, width - line_width(left)), "right")
+    lines: list[Line] = [[*left, (scale, "faint")]]
     steps = [_steps(value, trace.top, rows) for value in values]
     for row in range(rows - 1, -1, -1):
         blocks = "".join(_block(step - row * len(LEVELS)) for step in steps)

@@ -42,3 +42,4 @@ def test_what_is_unknown_is_a_dash_and_what_is_beyond_its_limit_still_fits(facts
     assert heat.top == 140.0
     assert plain(chart(heat, 20, 3))[1][-1] == "█"
     assert "".join(plain(chart(memory, 20, 3))[1:]).strip() == ""
+    assert "to" not in plain(chart(power, 20, 3))[0], "what is never told has no scale"
