@@ -33,7 +33,15 @@ ANSWERS = (
 
 PRIVATE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
 KEYBOARD = re.compile(rb"\x1b\[([<>])(\d*)u")
-KEYS = {"down": b"\x1b[B", "up": b"\x1b[A", "tab": b"\t", "enter": b"\r", "esc": b"\x1b"}
+KEYS = {
+    "down": b"\x1b[B",
+    "up": b"\x1b[A",
+    "left": b"\x1b[D",
+    "right": b"\x1b[C",
+    "tab": b"\t",
+    "enter": b"\r",
+    "esc": b"\x1b",
+}
 ON_AT_START = {b"7", b"25"}
 """Wrapping and the cursor: on in a fresh terminal."""
 
@@ -183,6 +191,43 @@ class Probe:
         for query, answer in ANSWERS:
             for found in query.finditer(data):
                 os.write(self._master, answer(found))
+
+
+class SlowLine:
+    """Stands between a program and its terminal: so many bytes a second, answers late."""
+
+    BEAT = 0.05
+
+    def __init__(self, probe: Probe, bytes_a_second: float, delay_seconds: float) -> None:
+        self._probe, self._rate, self._delay = probe, bytes_a_second, delay_seconds
+        self._answers: list[tuple[float, bytes]] = []
+        self.seen = b""
+        """What has come through."""
+
+    @property
+    def carried(self) -> int:
+        """Bytes that have come through."""
+        return len(self.seen)
+
+    def waiting(self) -> float:
+        """Return the bytes that the program has written and the line has not carried."""
+        found = fcntl.ioctl(self._probe._master, termios.FIONREAD, b"\0" * 4)
+        return float(struct.unpack("i", found)[0])
+
+    def carry(self, seconds: float, until: Callable[[], bool] | None = None) -> float:
+        """Carry bytes for so long, or until a condition holds; returns when that was."""
+        end = time.perf_counter() + seconds
+        while (now := time.perf_counter()) < end and not (until is not None and until()):
+            if select.select([self._probe._master], [], [], 0)[0]:
+                data = os.read(self._probe._master, int(self._rate * self.BEAT))
+                self.seen += data
+                for query, answer in ANSWERS:
+                    late = now + self._delay
+                    self._answers += [(late, answer(found)) for found in query.finditer(data)]
+            while self._answers and self._answers[0][0] <= now:
+                os.write(self._probe._master, self._answers.pop(0)[1])
+            time.sleep(self.BEAT)
+        return time.perf_counter()
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

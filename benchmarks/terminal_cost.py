@@ -1,7 +1,8 @@
 """What the dashboard costs a terminal, beside the Textual floor (one DataTable) in the same minute.
 
-Usage: python benchmarks/terminal_cost.py [REPEATS] [--live]. Prints a table of medians; asserts
-nothing: what does not depend on the machine's mood is in `tests/test_terminal_cost.py`.
+Usage: python benchmarks/terminal_cost.py [REPEATS] [--live] [--slow] [--peers]. Prints a table of
+medians; asserts nothing: what does not depend on the machine's mood is in
+`tests/test_terminal_cost.py`. `--peers` measures those of PEERS that are on the PATH beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -23,7 +25,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from pty_probe import Probe, environment  # noqa: E402 - the line above finds it
+import pyte  # noqa: E402
+from pty_probe import KEYBOARD, Probe, SlowLine, environment  # noqa: E402 - the line above finds it
 
 FLOOR = """
 from textual.app import App
@@ -48,10 +51,23 @@ PROGRAMS = {
 }
 """Command, and texts that stand on its finished screen."""
 
+PEERS = {
+    "btop": (["btop", "--utf-force"], ["down", "up"]),
+    "htop": (["htop"], ["down", "up"]),
+    "toolong": (["tl", "{log}"], ["up", "down"]),
+    "nvitop": (["nvitop"], ["down", "up"]),
+}
+"""Command and cursor keys; `{log}` is a file that grows by five lines a second."""
+
 REST_SECONDS = 10.0
 KEYS = 20
 STORM = 15
 LIVE_SECONDS = 20.0
+WRITTEN: list[tuple[float, str]] = []
+"""When each loss was in the file of the run, and how it is shown."""
+SLOW_SECONDS = 60.0
+SLOW_BYTES, SLOW_DELAY = 2000.0, 0.5
+"""What a slow line carries a second, and how late the answers of its terminal come."""
 
 
 def started(program: str, home: Path, **more: str) -> Probe:
@@ -148,20 +164,86 @@ def signal_costs() -> dict[str, float]:
     return costs
 
 
+def peer_costs(name: str) -> dict[str, float]:
+    """Measure a peer: its start, ten seconds untouched, and cursor keys."""
+    command, keys = PEERS[name]
+    with tempfile.TemporaryDirectory() as home:
+        log, over_now = Path(home) / "grows.log", threading.Event()
+        log.write_text("line\n" * 200)
+        argv = [word.replace("{log}", str(log)) for word in command]
+
+        def write() -> None:
+            while not over_now.wait(0.2):
+                with log.open("a") as file:
+                    file.write(f"line {time.time()}\n")
+
+        threading.Thread(target=write, daemon=True).start()
+        with Probe(argv, environment(Path(home))) as probe:
+            probe.read(3.0)
+            first = probe.first_paint_seconds()
+            costs = {"first frame ms": (first or math.nan) * 1e3, "bytes": float(probe.written)}
+            costs |= {"CPU s": probe.cpu_seconds(), "RSS MiB": probe.resident_mib()}
+            costs |= over(probe, REST_SECONDS, "rest") | key_costs(probe, keys, "key")
+        over_now.set()
+    return costs
+
+
+def slow_costs() -> dict[str, float]:
+    """Measure a live page after a minute on a slow line: what waits in it, and a key's echo."""
+    with tempfile.TemporaryDirectory() as home, live_page(Path(home)) as probe:
+        line = SlowLine(probe, SLOW_BYTES, SLOW_DELAY)
+        line.carry(SLOW_SECONDS)
+        costs = {"slow bytes/s": line.carried / SLOW_SECONDS, "slow bytes waiting": line.waiting()}
+        before = len(line.seen)
+        pressed = probe.send("?")
+        arrived = line.carry(30.0, lambda: b"What works" in line.seen[before:])
+        return costs | {"slow key s": arrived - pressed + SLOW_DELAY}
+
+
+@contextmanager
+def live_page(home: Path) -> Iterator[Probe]:
+    """Open the page of a living run."""
+    cards = home / "cards.json"
+    os.environ |= {"MOAI_TUI_HOME": str(home / "state")}
+    with training(cards) as run_id:
+        with started("moai-tui", home, MOAI_TUI_SCRIPTED_DEVICES=str(cards)) as probe:
+            probe.read_until_text(["running", "commands"])
+            probe.send("enter")
+            probe.read_until_text([run_id[-6:]], 5.0)
+            probe.read(5.0)
+            yield probe
+
+
 def live_costs() -> dict[str, float]:
     """Measure the live page: 8 cards at 1 Hz, 2 steps and 5 log lines a second."""
-    with tempfile.TemporaryDirectory() as home:
-        cards = Path(home) / "cards.json"
-        os.environ |= {"MOAI_TUI_HOME": str(Path(home) / "state")}
-        with training(cards) as run_id:
-            scripted = {"MOAI_TUI_SCRIPTED_DEVICES": str(cards)}
-            with started("moai-tui", Path(home), **scripted) as probe:
-                probe.read_until_text(["running", "commands"])
-                keys = key_costs(probe, ["down", "up"], "home key")
-                probe.send("enter")
-                probe.read_until_text([run_id[-6:]], 5.0)
-                probe.read(5.0)
-                return keys | over(probe, LIVE_SECONDS, "live")
+    with tempfile.TemporaryDirectory() as home, live_page(Path(home)) as probe:
+        begun = time.perf_counter()
+        costs = over(probe, LIVE_SECONDS, "live") | shown_after(probe, begun)
+        costs |= key_costs(probe, ["left", "right"], "value cursor")
+        costs |= key_costs(probe, ["+", "-"], "zoom")
+        probe.send("esc")
+        probe.settle(0.3, 2.0)
+        return costs | key_costs(probe, ["down", "up"], "home key")
+
+
+def shown_after(probe: Probe, begun: float) -> dict[str, float]:
+    """Return how long losses written since `begun` took to stand on the screen."""
+    screen = pyte.Screen(*probe.size)
+    stream = pyte.ByteStream(screen)
+    late, left = [], [written for written in WRITTEN if written[0] > begun]
+    last = probe.chunks[-1][0] if probe.chunks else begun
+    for moment, data in probe.chunks:
+        stream.feed(KEYBOARD.sub(b"", data))
+        lines = "\n".join(screen.display)
+        for written in [one for one in left if one[0] < moment and one[1] in lines]:
+            late.append(moment - written[0])
+            left = [one for one in left if one[0] > written[0]]  # older ones are overtaken
+    lost = sum(1 for one in left if one[0] < last - 2)
+    late.sort()
+    return {
+        "metric p50 ms": late[len(late) // 2] * 1e3 if late else math.nan,
+        "metric p95 ms": late[int(len(late) * 0.95)] * 1e3 if late and not lost else math.nan,
+    }
 
 
 @contextmanager
@@ -194,6 +276,7 @@ def training(cards: Path) -> Iterator[str]:
                 loss = 4 / (1 + beat / 50) + chance.random() / 10
                 step = Step(step=beat // 5 + 1, epoch=0.1, train_loss=loss, learning_rate=1e-3)
                 rank.write(step)
+                WRITTEN.append((time.perf_counter(), f"{loss:.4f}"))
             if beat % 2 == 0:
                 with directory.rank_log_path(0).open("a") as log:
                     log.write(f"line {beat} {chance.random()}\n")
@@ -235,7 +318,7 @@ def write_cards(path: Path, chance: random.Random) -> None:
 
 def main() -> None:
     """Print one table."""
-    words = [word for word in sys.argv[1:] if word != "--live"]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
     repeats = int(words[0]) if words else 3
     rows: dict[str, dict[str, list[float]]] = {"floor": {}, "moai-tui": {}}
 
@@ -248,15 +331,23 @@ def main() -> None:
             take(program, start_costs(program))
     for program in PROGRAMS:
         take(program, rest_costs(program))
+    for name in PEERS if "--peers" in sys.argv else ():
+        if shutil.which(PEERS[name][0][0]):
+            rows[name] = {key: [value] for key, value in peer_costs(name).items()}
     take("moai-tui", form_costs() | signal_costs())
     if "--live" in sys.argv:
         take("moai-tui", live_costs())
+    if "--slow" in sys.argv:
+        take("moai-tui", slow_costs())
     print(f"{'':22}{'floor':>12}{'moai-tui':>12}   median of {repeats} starts")
     for name, values in rows["moai-tui"].items():
         floor = rows["floor"].get(name)
         shown = f"{statistics.median(floor):12.1f}" if floor else " " * 12
         digits = 2 if name == "CPU s" else 1
         print(f"{name:22}{shown}{statistics.median(values):12.{digits}f}")
+    for peer in rows.keys() - PROGRAMS.keys():
+        words = (f"{name} {values[0]:.1f}" for name, values in rows[peer].items())
+        print(f"{peer}: {', '.join(words)}")
 
 
 if __name__ == "__main__":
