@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 REPAINT_SECONDS = 0.45  # live facts are published at most this often; answers to a key at once
 CLOCK_SECONDS = 0.5
-
 KEY_WORDS = {"⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "right"}
 """Textual's signs for keys, and what we call them."""
 
