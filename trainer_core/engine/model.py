@@ -74,11 +74,10 @@ def load_model(
 ) -> LoadedModel:
     """Build or load the model of a run and put it on its device.
 
-    Fresh weights are drawn on `device` from the run's seed alone, so every rank of any number of
-    ranks holds the same ones.
+    Fresh weights are drawn on `device` from the run's seed alone: all ranks hold the same ones.
 
     Args:
-        config: Of the run; `model`, `from_scratch`, `method`, `lora` and `seed` are read.
+        config: Of the run.
         numerics: Formats; frozen weights take `numerics.frozen`, trained ones fp32.
         device: Where the weights end up.
         tokenizer: Its special tokens go into the configuration of a fresh model.
@@ -89,9 +88,9 @@ def load_model(
     """
     attention.register()
     quiet_transformers()
+    in_four_bits = config.method == "qlora"
     dtype = numerics.weights if config.method == "full" else numerics.frozen
     source = pretrained.find_source(config.model, from_scratch=config.from_scratch)
-    in_four_bits = config.method == "qlora"
     if source.fresh:
         with linear_layers_to_be_drawn() if in_four_bits else nullcontext():
             model, fill = _fresh_model(
