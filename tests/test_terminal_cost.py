@@ -33,16 +33,20 @@ def test_the_first_screen_is_small_and_leaves_nothing_behind(costs):
     assert ours["modes left on"] == 0
 
 
+def test_the_painting_process_stays_small(costs):
+    assert costs[1]["moai-tui"]["RSS MiB"] <= 45
+
+
 def test_it_takes_little_more_work_than_textual_itself(costs):
-    """CPU, not time; three times the floor is far from what is measured (1.1 to 1.4).
+    """CPU, not time; 1.1 to 1.3 of the floor is measured, 1.4 the goal, the rest is the clock's.
 
     The least of a few starts: the first one may compile our modules.
     """
     module, measured = costs
     least = {program: one["CPU s"] for program, one in measured.items()}
-    for _ in range(3):
-        if least["moai-tui"] <= 3.0 * least["floor"]:
+    for _ in range(5):
+        if least["moai-tui"] <= 1.8 * least["floor"]:
             return
         for program, best in least.items():
             least[program] = min(best, module.start_costs(program)["CPU s"])
-    assert least["moai-tui"] <= 3.0 * least["floor"]
+    assert least["moai-tui"] <= 1.8 * least["floor"]
