@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.dom import DOMNode
     from textual.signal import Signal
 
@@ -68,8 +70,10 @@ class Dashboard(Protocol):
         """Show the live screen of this run; asked again for the open run it does nothing."""
         ...
 
-    def open_form(self, config: RunConfig | None = None) -> None:
-        """Show the form, filled from `config`, else with the defaults."""
+    def open_form(
+        self, config: RunConfig | None = None, change: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Show the form, filled from `config`, else with the defaults, and marked changes made."""
         ...
 
     def go_back(self) -> None:
