@@ -101,7 +101,7 @@ REPORT = DataReport(
 MODELS = tuple(
     Choice(value=id, label=id, details=(size, where), group=group)
     for id, size, where, group in (
-        ("tiny", "2.37M parameters", "built in", "on this machine"),
+        ("tiny", "7.63M parameters", "built in", "on this machine"),
         ("smollm2-135m", "135M parameters", "weights are here", "on this machine"),
         ("cerebras-gpt-111m", "111M parameters", "467 MiB download", "presets"),
         ("cerebras-gpt-1.3b", "1.32B parameters", "4.99 GiB download", "presets"),

@@ -13,8 +13,6 @@ METHODS = (
     Choice(value="lora", label="lora", details=("small adapters beside frozen weights",)),
     Choice(value="qlora", label="qlora", details=("lora over weights held in 4 bits",)),
 )
-ALWAYS_FRESH = ("tiny",)
-"""Models that come without trained weights: there is nothing to choose."""
 
 
 class ModelForm(FormPart):
@@ -42,10 +40,6 @@ class ModelForm(FormPart):
             help="full trains every weight; lora and qlora train small adapters.",
         ),
     )
-
-    def is_shown(self, field: str, state: FormState) -> bool:
-        """Offer fresh weights only where there are trained ones."""
-        return field != "from_scratch" or state.draft.model not in ALWAYS_FRESH
 
     def choices_of(self, field: str, state: FormState) -> tuple[Choice, ...] | None:
         """Offer the models of the catalogue."""
