@@ -93,7 +93,7 @@ def config_of(name: str, rows: int, way: str, steps: int, scratch: Path) -> Any:
     """Return the configuration of a run."""
     import msgspec
 
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
     # What the planner picks on 80 GB: four rows of 4,096 at once would have to be recomputed.
     by_the_row = name == "llama-8b" and way.startswith("lora")

@@ -162,7 +162,7 @@ def texts() -> list[str]:
     """Return the built-in rows as text, to make a small vocabulary of."""
     from trainer_core.engine.data.read import open_source
     from trainer_core.engine.data.source import find_source
-    from trainer_core.run.config import DataConfig
+    from trainer_core.run.config.run_config import DataConfig
 
     opened = open_source(find_source("python-stdlib", DataConfig()))
     return ["\n".join(map(str, r.value.values())) for r in opened.records(lambda _: None)]
@@ -187,7 +187,7 @@ def config_of(case: Case, folder: Path) -> Any:
     """Return the run's configuration: fresh weights, built-in rows cut to the length."""
     import msgspec
 
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
     settings = {
         "model": str(folder / "model"),

@@ -22,11 +22,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from trainer_core.run.control import read_requests
-from trainer_core.run.event_log import EventWriter, encode_event
-from trainer_core.run.events import Eval, StateChanged, Step
-from trainer_core.run.heartbeat import Heartbeat
-from trainer_core.run.history import RunHistory
+from trainer_core.run.processes.heartbeat import Heartbeat
+from trainer_core.run.record.control import read_requests
+from trainer_core.run.record.event_log import EventWriter, encode_event
+from trainer_core.run.record.events import Eval, StateChanged, Step
+from trainer_core.run.record.history import RunHistory
 
 STEP_SECONDS = 0.1
 SHARE_STEPS = 300

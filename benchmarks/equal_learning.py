@@ -189,7 +189,7 @@ def config_of(task: str, changes: dict[str, Any], options: argparse.Namespace) -
     """Return the configuration of one run."""
     import msgspec
 
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
     settings = {**SHARED, **TASKS[task].settings, **changes}
     if task == "scratch":

@@ -29,7 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     from trainer_core.engine.data.prepared import prepare
     from trainer_core.engine.data.tokenizer import load_tokenizer
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,7 +61,7 @@ def write_rows(file: Path, size: int) -> None:
     """Write the built-in rows over and over until the file has its size."""
     from trainer_core.engine.data.read import open_source
     from trainer_core.engine.data.source import find_source
-    from trainer_core.run.config import DataConfig
+    from trainer_core.run.config.run_config import DataConfig
 
     opened = open_source(find_source("python-stdlib", DataConfig()))
     rows = [record.value for record in opened.records(lambda _: None)]

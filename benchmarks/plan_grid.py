@@ -273,8 +273,8 @@ def _trained(point: str, steps: int, scratch: Path) -> dict[str, Any]:
     from trainer_core.engine.wishes import Wishes
     from trainer_core.plan.hardware import hardware_from
     from trainer_core.plan.search import plan_of
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.workload import layout_of, workload_of
+    from trainer_core.run.config.run_config import RunConfig
+    from trainer_core.run.config.workload import layout_of, workload_of
 
     before = hardware_from(read_devices().devices)
     config = msgspec.convert(settings_of(point, steps, scratch), RunConfig)

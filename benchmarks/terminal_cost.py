@@ -249,11 +249,11 @@ def shown_after(probe: Probe, begun: float) -> dict[str, float]:
 @contextmanager
 def training(cards: Path) -> Iterator[str]:
     """A run that lives and writes as a training one does; yields its id."""
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.directory import create_run
-    from trainer_core.run.event_log import EventWriter
-    from trainer_core.run.events import StateChanged, Step
-    from trainer_core.run.identity import RunLock, own_identity
+    from trainer_core.run.config.run_config import RunConfig
+    from trainer_core.run.processes.identity import RunLock, own_identity
+    from trainer_core.run.record.directory import create_run
+    from trainer_core.run.record.event_log import EventWriter
+    from trainer_core.run.record.events import StateChanged, Step
 
     create_run(RunConfig())  # a second line for the cursor
     time.sleep(1.1)  # runs of one second stand in any order, and the cursor begins on the newest

@@ -122,7 +122,7 @@ def config_of(name: str, rows: int, way: str, steps: int, scratch: Path) -> Any:
     """Return the configuration of a run: fresh weights, built-in data, prompts trained on."""
     import msgspec
 
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
     model = f"cerebras-gpt-{name}"
     if name == "llama-1b":

@@ -12,7 +12,7 @@ from trainer_core.foreign_text import show_line
 if TYPE_CHECKING:
     from moai_tui.app import MoaiApp
     from moai_tui.messages import RunsListed, RunUpdated
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.summary import RunSummary
 
 SILENT_TERMINALS = frozenset({"linux", "dumb"})
 """Terminals that would show the request instead of hearing it."""

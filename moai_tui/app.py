@@ -46,7 +46,7 @@ from moai_tui.widgets import failing
 
 if TYPE_CHECKING:
     from moai_tui.live import Facts
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
 REPAINT_SECONDS = 0.45  # live facts are published at most this often; answers to a key at once
 CLOCK_SECONDS = 0.5

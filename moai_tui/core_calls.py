@@ -20,9 +20,9 @@ from trainer_core.foreign_text import show, show_line
 if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceSnapshot
     from trainer_core.plan.types import Verdict
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.data_report import DataReport
-    from trainer_core.run.data_worker import DataWorker, Download
+    from trainer_core.run.config.data_report import DataReport
+    from trainer_core.run.config.run_config import RunConfig
+    from trainer_core.run.processes.data_worker import DataWorker, Download
 
 Post = Callable[[Message], object]
 
@@ -58,8 +58,8 @@ def plan_answer(
     draft: RunConfig, devices: tuple[DeviceSnapshot, ...], report: DataReport | None
 ) -> PlanReady:
     """Return the verdict on a draft, with the defaults it leads to and why."""
-    from trainer_core.run.disk_plan import with_disk
-    from trainer_core.run.draft import verdict_for
+    from trainer_core.run.forecast.disk_plan import with_disk
+    from trainer_core.run.forecast.draft import verdict_for
 
     try:
         found = with_disk(verdict_for(_sized(draft, devices), devices, report))
@@ -74,7 +74,7 @@ def plan_answer(
 
 def _with_danger(verdict: Verdict | None) -> Verdict | None:
     """Return the verdict with a warning where a log-out would kill what is started here."""
-    from trainer_core.run.session import logout_danger
+    from trainer_core.run.processes.session import logout_danger
 
     danger = logout_danger() if verdict is not None else None
     if verdict is None or danger is None:
@@ -107,8 +107,8 @@ def _sized(draft: RunConfig, devices: tuple[DeviceSnapshot, ...]) -> RunConfig:
 
 
 def _reason(field: str, draft: RunConfig) -> str:
-    from trainer_core.run.catalog import find_model
-    from trainer_core.run.defaults import explain
+    from trainer_core.run.config.catalog import find_model
+    from trainer_core.run.config.defaults import explain
 
     entry = find_model(draft.model)
     return explain(field, draft, entry.shape if entry is not None else None)
@@ -156,7 +156,12 @@ def data_answer(worker: DataWorker, draft: RunConfig, post: Post) -> DataReady:
 
 def catalog_answer(model_folders: tuple[str, ...], worker_python: str | None) -> CatalogRead:
     """List models and datasets; reads folders of this machine, never the network."""
-    from trainer_core.run.catalog import dataset_presets, datasets_here, model_presets, models_here
+    from trainer_core.run.config.catalog import (
+        dataset_presets,
+        datasets_here,
+        model_presets,
+        models_here,
+    )
 
     models = models_here(tuple(Path(folder) for folder in model_folders), worker_python)
     datasets = datasets_here()
@@ -175,7 +180,7 @@ def launch_answer(config: RunConfig, post: Post) -> LaunchEnded:
         config: As the form has it.
         post: Told how far the download of its dataset is, from this thread.
     """
-    from trainer_core.run.launch import launch
+    from trainer_core.run.supervision.launch import launch
 
     def tell(download: Download) -> None:
         post(DataReady(config, None, download=download))
@@ -188,7 +193,7 @@ def launch_answer(config: RunConfig, post: Post) -> LaunchEnded:
 
 def stop_answer(run_id: str) -> ActionEnded:
     """Ask a run to stop and save, and return what it said."""
-    from trainer_core.run.control import send_request, wait_for_answer
+    from trainer_core.run.record.control import send_request, wait_for_answer
 
     def stop() -> ActionEnded:
         directory, alive = _find(run_id)
@@ -207,8 +212,8 @@ def stop_answer(run_id: str) -> ActionEnded:
 
 def resume_answer(run_id: str) -> ActionEnded:
     """Let a run that has ended go on from its last checkpoint, and say so."""
-    from trainer_core.run.directory import find_run
-    from trainer_core.run.launch import resume
+    from trainer_core.run.record.directory import find_run
+    from trainer_core.run.supervision.launch import resume
 
     def go_on() -> ActionEnded:
         resume(find_run(run_id))
@@ -225,8 +230,8 @@ def _acted(run_id: str, failure: str, act: Callable[[], ActionEnded]) -> ActionE
 
 
 def _find(run_id: str) -> tuple[Path, bool]:
-    from trainer_core.run.directory import find_run
-    from trainer_core.run.process import supervisor_alive
+    from trainer_core.run.processes.process import supervisor_alive
+    from trainer_core.run.record.directory import find_run
 
     directory = find_run(run_id)
     return directory.path, supervisor_alive(directory)

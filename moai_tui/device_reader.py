@@ -118,7 +118,7 @@ class DeviceReader:
 
     def _start(self) -> int:
         """Start the child; returns the descriptor its lines come from."""
-        from trainer_core.run.process import core_command, core_environment
+        from trainer_core.run.processes.process import core_command, core_environment
 
         read_end, write_end = os.pipe()
         self._lines = open(read_end, "rb", buffering=0)

@@ -36,9 +36,9 @@ from moai_tui.messages import (
 )
 
 if TYPE_CHECKING:
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.data_worker import DataWorker
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.config.run_config import RunConfig
+    from trainer_core.run.processes.data_worker import DataWorker
+    from trainer_core.run.record.summary import RunSummary
 
 Wanted = TypeVar("Wanted")
 
@@ -224,7 +224,7 @@ class Live:
             self._post(reading)
 
     def _list_runs(self) -> None:
-        from trainer_core.run.listing import RunLister
+        from trainer_core.run.overview.listing import RunLister
 
         lister = RunLister()
         seen: tuple[RunSummary, ...] | None = None
@@ -249,9 +249,9 @@ class Live:
 
     def _follow_run(self, run_id: str) -> None:
         """Read one run until another one is wanted."""
-        from trainer_core.run.directory import find_run
-        from trainer_core.run.history import RunHistory
-        from trainer_core.run.summarize import ENDED_STATES, summarize
+        from trainer_core.run.overview.summarize import ENDED_STATES, summarize
+        from trainer_core.run.record.directory import find_run
+        from trainer_core.run.record.history import RunHistory
 
         directory = find_run(run_id)
         history = RunHistory(directory.path)
@@ -301,7 +301,7 @@ class Live:
 
     def _ask_worker(self, draft: RunConfig) -> DataReady | None:
         """Return the worker's answer; None when something newer is wanted."""
-        from trainer_core.run.data_worker import DataWorker
+        from trainer_core.run.processes.data_worker import DataWorker
 
         try:
             self._data_worker = worker = DataWorker(draft)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:  # types only: loading them all costs a tenth of the start
     from trainer_core.accelerators.occupancy import AcceleratorRow
     from trainer_core.accelerators.waiting_runs import WaitingRun
     from trainer_core.plan.types import Verdict
-    from trainer_core.run.catalog import DatasetEntry, ModelEntry
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.control import Action
-    from trainer_core.run.data_report import DataReport
-    from trainer_core.run.data_worker import Download
-    from trainer_core.run.summary import RunSummary
-    from trainer_core.run.view import RunView
+    from trainer_core.run.config.catalog import DatasetEntry, ModelEntry
+    from trainer_core.run.config.data_report import DataReport
+    from trainer_core.run.config.run_config import RunConfig
+    from trainer_core.run.processes.data_worker import Download
+    from trainer_core.run.record.control import Action
+    from trainer_core.run.record.summary import RunSummary
+    from trainer_core.run.record.view import RunView
 
 
 @dataclass

@@ -30,7 +30,7 @@ from moai_tui.messages import (
 from trainer_core.foreign_text import show_line
 
 if TYPE_CHECKING:
-    from trainer_core.run.directory import RunDirectory
+    from trainer_core.run.record.directory import RunDirectory
 
 ANSWER_SECONDS = 20.0
 """How long a run's answer is waited for before it is only said that it was asked."""
@@ -68,8 +68,8 @@ def carry_out(wish: RunWish) -> Message:
 
 
 def _control(wish: ControlRequested) -> ActionEnded:
-    from trainer_core.run.control import send_request, wait_for_answer
-    from trainer_core.run.process import supervisor_alive
+    from trainer_core.run.processes.process import supervisor_alive
+    from trainer_core.run.record.control import send_request, wait_for_answer
 
     directory = _find(wish.run_id)
     if not supervisor_alive(directory):
@@ -88,7 +88,7 @@ def _control(wish: ControlRequested) -> ActionEnded:
 
 
 def _read_runs(run_ids: Sequence[str]) -> RunsToCompareRead:
-    from trainer_core.run.summarize import read_view, summarize
+    from trainer_core.run.overview.summarize import read_view, summarize
 
     read: list[ReadRun] = []
     problem = None
@@ -103,7 +103,7 @@ def _read_runs(run_ids: Sequence[str]) -> RunsToCompareRead:
 
 
 def _filled(run_id: str) -> FormFilled:
-    from trainer_core.run.summarize import read_view
+    from trainer_core.run.overview.summarize import read_view
 
     try:
         directory = _find(run_id)
@@ -115,8 +115,8 @@ def _filled(run_id: str) -> FormFilled:
 
 
 def _words(run_id: str) -> WordsRead:
-    from trainer_core.run.directory import read_meta
-    from trainer_core.run.trash import content_of
+    from trainer_core.run.record.directory import read_meta
+    from trainer_core.run.storage.trash import content_of
 
     directory = _find(run_id)
     meta, content = read_meta(directory), content_of(directory)
@@ -125,7 +125,7 @@ def _words(run_id: str) -> WordsRead:
 
 
 def _change_words(wish: WordsChanged) -> ActionEnded:
-    from trainer_core.run.directory import change_meta
+    from trainer_core.run.record.directory import change_meta
 
     change_meta(_find(wish.run_id), name=wish.name, tags=wish.tags, notes=wish.notes)
     return ActionEnded(wish.run_id, "Kept.", True)
@@ -133,7 +133,7 @@ def _change_words(wish: WordsChanged) -> ActionEnded:
 
 def _moved(folders: Sequence[str], move: Callable[[RunDirectory], None], where: str) -> ActionEnded:
     """Move runs one by one; the first that cannot be moved is what is said."""
-    from trainer_core.run.directory import RunDirectory
+    from trainer_core.run.record.directory import RunDirectory
 
     for folder in folders:
         directory = RunDirectory(Path(folder))
@@ -147,13 +147,13 @@ def _moved(folders: Sequence[str], move: Callable[[RunDirectory], None], where: 
 
 
 def _to_trash(directory: RunDirectory) -> None:
-    from trainer_core.run.trash import trash_run
+    from trainer_core.run.storage.trash import trash_run
 
     trash_run(directory)
 
 
 def _from_trash(directory: RunDirectory) -> None:
-    from trainer_core.run.trash import restore_run
+    from trainer_core.run.storage.trash import restore_run
 
     restore_run(directory)
 
@@ -166,6 +166,6 @@ def _acted(run_id: str, failure: str, act: Callable[[], Message]) -> Message:
 
 
 def _find(run_id: str) -> RunDirectory:
-    from trainer_core.run.directory import find_run
+    from trainer_core.run.record.directory import find_run
 
     return find_run(run_id)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         WordsRead,
     )
     from moai_tui.settings import Settings
-    from trainer_core.run.config import RunConfig
+    from trainer_core.run.config.run_config import RunConfig
 
 
 @dataclass

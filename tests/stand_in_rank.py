@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from trainer_core.run.control import answer_request, read_requests
-from trainer_core.run.event_log import EventWriter
-from trainer_core.run.events import CheckpointSaved, Phase, RunStarted, Step, TrainingEnded
-from trainer_core.run.heartbeat import Heartbeat
+from trainer_core.run.processes.heartbeat import Heartbeat
+from trainer_core.run.record.control import answer_request, read_requests
+from trainer_core.run.record.event_log import EventWriter
+from trainer_core.run.record.events import CheckpointSaved, Phase, RunStarted, Step, TrainingEnded
 
 folder: Path = globals()["run_folder"]
 rank = int(os.environ["RANK"])

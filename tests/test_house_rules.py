@@ -15,10 +15,10 @@ SOURCES = sorted(
 MODULES = [path for path in SOURCES if path.name != "__init__.py"]
 TYPES_ONLY = {
     # Declarations without behaviour of their own: used by every test of what works with them.
-    "trainer_core/run/config.py",
-    "trainer_core/run/events.py",
-    "trainer_core/run/summary.py",
-    "trainer_core/run/data_report.py",
+    "trainer_core/run/config/run_config.py",
+    "trainer_core/run/record/events.py",
+    "trainer_core/run/record/summary.py",
+    "trainer_core/run/config/data_report.py",
     "trainer_core/plan/types.py",
     "trainer_core/accelerators/base.py",
     "moai_tui/messages.py",

@@ -81,7 +81,7 @@ def test_the_wheel_holds_what_is_read_at_run_time(wheel: Path) -> None:
 def test_themes_and_presets_are_found_elsewhere(installed: Path) -> None:
     answer = ask(
         installed,
-        "import moai_tui.theming as t, trainer_core.run.catalog as c, moai_tui\n"
+        "import moai_tui.theming as t, trainer_core.run.config.catalog as c, moai_tui\n"
         "print(moai_tui.__file__)\n"
         "print((t.builtin_theme_dir() / 'moai-dark.yaml').is_file())\n"
         "print('tiny' in [entry.id for entry in c.model_presets()])",

@@ -73,7 +73,7 @@ def _train(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer_core train")
     parser.add_argument("config", help="a YAML file or the id of a preset")
     options = parser.parse_args(argv)
-    from trainer_core.run.foreground import train_in_foreground
+    from trainer_core.run.supervision.foreground import train_in_foreground
 
     return train_in_foreground(options.config)
 
@@ -90,7 +90,7 @@ def _supervise(argv: list[str]) -> int:
         # The second fork: not a session leader, so it can never get a terminal, and nobody's
         # child, so nobody has to wait for it.
         os._exit(0)
-    from trainer_core.run.supervisor import supervise
+    from trainer_core.run.supervision.supervisor import supervise
 
     return supervise(options.folder, _reporter(options.report), other_devices=options.other_devices)
 
@@ -110,7 +110,7 @@ def _reporter(descriptor: int | None) -> Callable[[bytes], None]:
 
 
 def _rank(argv: list[str]) -> int:
-    from trainer_core.run.identity import die_with_parent
+    from trainer_core.run.processes.identity import die_with_parent
 
     supervisor = os.environ.get("MOAI_TUI_SUPERVISOR_PID")
     die_with_parent(int(supervisor) if supervisor else None)
@@ -123,7 +123,7 @@ def _rank(argv: list[str]) -> int:
             "a rank is started by its run's supervisor; under torchrun or Slurm start "
             "`-m moai_tui train CONFIG --foreground` for each rank instead"
         )
-    from trainer_core.run.stacks import stacks_path, write_stacks_on_signal
+    from trainer_core.run.processes.stacks import stacks_path, write_stacks_on_signal
 
     write_stacks_on_signal(stacks_path(options.folder / "logs", int(os.environ.get("RANK", "0"))))
     stand_in = os.environ.get("MOAI_TUI_TEST_RANK")
@@ -156,7 +156,7 @@ def _calibrate(argv: list[str]) -> int:
 def _data(argv: list[str]) -> int:
     if "--progress" in argv:
         # Read for a form or a start: without them nobody wants the rows, or their download.
-        from trainer_core.run.identity import die_with_parent
+        from trainer_core.run.processes.identity import die_with_parent
 
         die_with_parent(None)
     from trainer_core.engine.data.report import main as data_main
@@ -171,7 +171,7 @@ def _accelerators(argv: list[str]) -> int:
 
 
 def _ready(_argv: list[str]) -> int:
-    from trainer_core.run.worker_ready import main as ready_main
+    from trainer_core.run.processes.worker_ready import main as ready_main
 
     return ready_main()
 

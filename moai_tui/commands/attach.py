@@ -10,7 +10,7 @@ from moai_tui import terminal
 from moai_tui.commands.show import Run
 from moai_tui.commands.train import follow_run
 from moai_tui.opening import open_dashboard
-from trainer_core.run.directory import find_run
+from trainer_core.run.record.directory import find_run
 
 
 def register(app: typer.Typer) -> None:

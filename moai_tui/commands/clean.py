@@ -11,7 +11,7 @@ from moai_tui.commands.output import write_json, write_line, write_table
 from moai_tui.formatting import bytes_text
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
-from trainer_core.run.cleaning import Removable, removables, remove
+from trainer_core.run.storage.cleaning import Removable, removables, remove
 
 
 def register(app: typer.Typer) -> None:

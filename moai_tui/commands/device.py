@@ -160,8 +160,8 @@ def stop_run(run_id: str) -> None:
     Raises:
         UserError: This user has no such run.
     """
-    from trainer_core.run.control import send_request
-    from trainer_core.run.directory import find_run
+    from trainer_core.run.record.control import send_request
+    from trainer_core.run.record.directory import find_run
 
     send_request(find_run(run_id).path, "stop")
 

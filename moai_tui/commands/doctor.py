@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _calibrate(*, as_json: bool) -> int:
     from trainer_core.plan.hardware import hardware_from
-    from trainer_core.run.calibration import calibrate, calibration_path
+    from trainer_core.run.forecast.calibration import calibrate, calibration_path
 
     hardware = hardware_from(read_devices().devices)
     if hardware is None:

@@ -10,10 +10,10 @@ import typer
 
 from moai_tui.commands.show import Run
 from trainer_core.json_lines import write_json_line
-from trainer_core.run.directory import find_run
-from trainer_core.run.event_log import EventReader, encode_event
-from trainer_core.run.follow import POLL_SECONDS
-from trainer_core.run.process import liveness
+from trainer_core.run.overview.follow import POLL_SECONDS
+from trainer_core.run.processes.process import liveness
+from trainer_core.run.record.directory import find_run
+from trainer_core.run.record.event_log import EventReader, encode_event
 
 READ_BYTES = 4 * 2**20
 """So much of a long log is held in memory at once."""

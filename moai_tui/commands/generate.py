@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from moai_tui.commands.whole_number import whole_number
-from trainer_core.run.process import core_command, core_environment
+from trainer_core.run.processes.process import core_command, core_environment
 
 
 def register(app: typer.Typer) -> None:

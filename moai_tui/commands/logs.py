@@ -14,9 +14,9 @@ from moai_tui.commands.show import Run
 from moai_tui.commands.whole_number import whole_number
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
-from trainer_core.run.directory import find_run
-from trainer_core.run.follow import POLL_SECONDS
-from trainer_core.run.process import liveness
+from trainer_core.run.overview.follow import POLL_SECONDS
+from trainer_core.run.processes.process import liveness
+from trainer_core.run.record.directory import find_run
 
 BLOCK_BYTES = 256 * 1024
 

@@ -8,7 +8,7 @@ from moai_tui.commands.output import write_line
 from moai_tui.commands.show import Run
 from moai_tui.commands.steering import Json, asked, living_run, tell
 from moai_tui.commands.stop import wait_for_the_end
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
 
 
 def register(app: typer.Typer) -> None:

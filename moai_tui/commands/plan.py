@@ -13,11 +13,11 @@ from moai_tui.formatting import bytes_text, duration_text, rate_text
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
 from trainer_core.plan.types import Plan, SizeVerdict, Verdict
-from trainer_core.run.config import RunConfig
-from trainer_core.run.draft import DraftVerdict, verdict_for
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.forecast.draft import DraftVerdict, verdict_for
 
 if TYPE_CHECKING:
-    from trainer_core.run.disk_plan import DiskPlan
+    from trainer_core.run.forecast.disk_plan import DiskPlan
 
 Machine = Annotated[
     str | None,
@@ -151,7 +151,7 @@ def _print(draft: DraftVerdict, verdict: Verdict) -> None:
 
 def _disk(draft: DraftVerdict, verdict: Verdict) -> DiskPlan | None:
     """Return what the run would write; None for a machine that is only described."""
-    from trainer_core.run.disk_plan import disk_plan
+    from trainer_core.run.forecast.disk_plan import disk_plan
 
     if draft.shape is None or (draft.hardware is not None and draft.hardware.described):
         return None

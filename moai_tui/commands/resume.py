@@ -15,11 +15,11 @@ from moai_tui.commands.show import Run
 from moai_tui.commands.train import started
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
-from trainer_core.run.directory import find_run
-from trainer_core.run.process import liveness
-from trainer_core.run.session import logout_danger
-from trainer_core.run.summarize import summarize
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.processes.process import liveness
+from trainer_core.run.processes.session import logout_danger
+from trainer_core.run.record.directory import find_run
+from trainer_core.run.record.summary import RunSummary
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def resume(
     if (danger := logout_danger()) is not None:
         write_line(f"{danger.text}; {danger.fix}", to=sys.stderr)
     since = time.time()
-    from trainer_core.run.launch import resume as resume_run
+    from trainer_core.run.supervision.launch import resume as resume_run
 
     resume_run(directory, size)
     if not json:

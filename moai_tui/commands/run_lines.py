@@ -17,7 +17,7 @@ from moai_tui.formatting import (
     whole_text,
 )
 from trainer_core.foreign_text import show_line
-from trainer_core.run.events import (
+from trainer_core.run.record.events import (
     AnyEvent,
     CheckpointSaved,
     Eval,
@@ -32,8 +32,8 @@ from trainer_core.run.events import (
     RunStarted,
     Step,
 )
-from trainer_core.run.summary import RunSummary
-from trainer_core.run.view import RunView
+from trainer_core.run.record.summary import RunSummary
+from trainer_core.run.record.view import RunView
 
 STEP_LINE_SECONDS = 3.0
 """Between two lines of steps: a log of a day stays readable."""

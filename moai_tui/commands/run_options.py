@@ -9,8 +9,8 @@ import typer
 
 from trainer_core.errors import UserError
 from trainer_core.foreign_text import show_line
-from trainer_core.run.config import RunConfig
-from trainer_core.run.config_file import load_config, override
+from trainer_core.run.config.config_file import load_config, override
+from trainer_core.run.config.run_config import RunConfig
 
 # Numbers are taken as text: `override` finds every wrong one at once and says how to mend it.
 Config = Annotated[

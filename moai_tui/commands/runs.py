@@ -12,9 +12,9 @@ import typer
 from moai_tui.commands.output import write_json, write_line, write_table
 from moai_tui.formatting import UNKNOWN, age_text, bytes_text, loss_text, whole_text
 from trainer_core.foreign_text import show_line
-from trainer_core.run.cleaning import size_of
-from trainer_core.run.summarize import list_runs
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.overview.summarize import list_runs
+from trainer_core.run.record.summary import RunSummary
+from trainer_core.run.storage.cleaning import size_of
 
 HEADER = (
     *("RUN", "NAME", "STATE", "STEP", "LOSS", "EVAL", "TOKENS/S", "AGE", "DISK"),

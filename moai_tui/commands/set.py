@@ -10,8 +10,8 @@ from moai_tui.commands.show import Run
 from moai_tui.commands.steering import Json, asked, living_run, tell
 from trainer_core.errors import ConfigErrors, UserError
 from trainer_core.foreign_text import show_line
-from trainer_core.run.check import check
-from trainer_core.run.config_file import override
+from trainer_core.run.config.check import check
+from trainer_core.run.config.config_file import override
 
 SETTABLE = "learning_rate"
 

@@ -19,10 +19,10 @@ from moai_tui.formatting import (
     rate_text,
 )
 from trainer_core.foreign_text import show_line
-from trainer_core.run.cleaning import size_of
-from trainer_core.run.directory import find_run
-from trainer_core.run.summarize import summarize
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.record.directory import find_run
+from trainer_core.run.record.summary import RunSummary
+from trainer_core.run.storage.cleaning import size_of
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name, id or its unique beginning.")]
 

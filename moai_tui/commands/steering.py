@@ -9,11 +9,11 @@ import typer
 from moai_tui.commands.output import write_json, write_line
 from moai_tui.commands.run_lines import answer_text
 from trainer_core.errors import UserError
-from trainer_core.run.control import Action, send_request, wait_for_answer
-from trainer_core.run.directory import RunDirectory, find_run
-from trainer_core.run.events import RequestAnswered
-from trainer_core.run.process import liveness
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.processes.process import liveness
+from trainer_core.run.record.control import Action, send_request, wait_for_answer
+from trainer_core.run.record.directory import RunDirectory, find_run
+from trainer_core.run.record.events import RequestAnswered
 
 ANSWER_SECONDS = 3600.0
 """A step may be long, and the supervisor ends a rank that is stuck; its word comes first."""

@@ -12,10 +12,10 @@ from moai_tui.commands.run_lines import answer_text
 from moai_tui.commands.show import Run
 from moai_tui.commands.steering import asked, living_run
 from trainer_core.foreign_text import show_line
-from trainer_core.run.directory import RunDirectory, read_exit
-from trainer_core.run.identity import processes_of_run
-from trainer_core.run.process import liveness
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.processes.identity import processes_of_run
+from trainer_core.run.processes.process import liveness
+from trainer_core.run.record.directory import RunDirectory, read_exit
 
 POLL_SECONDS = 0.1
 

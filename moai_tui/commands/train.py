@@ -14,17 +14,17 @@ from moai_tui.commands.run_lines import STEP_LINE_SECONDS, RunLines, run_label, 
 from moai_tui.formatting import download_text
 from trainer_core.errors import UserError
 from trainer_core.json_lines import write_json_line
-from trainer_core.run.directory import RunDirectory, read_meta
-from trainer_core.run.event_log import encode_event
-from trainer_core.run.events import AnyEvent
-from trainer_core.run.follow import Follower, Listener
-from trainer_core.run.summarize import summarize
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.overview.follow import Follower, Listener
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.record.directory import RunDirectory, read_meta
+from trainer_core.run.record.event_log import encode_event
+from trainer_core.run.record.events import AnyEvent
+from trainer_core.run.record.summary import RunSummary
 
 if TYPE_CHECKING:
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.data_worker import Download, OnDownload
-    from trainer_core.run.joined import Membership
+    from trainer_core.run.config.run_config import RunConfig
+    from trainer_core.run.processes.data_worker import Download, OnDownload
+    from trainer_core.run.supervision.joined import Membership
 
 
 def register(app: typer.Typer) -> None:
@@ -70,9 +70,9 @@ def train(
     if slurm:
         print_slurm_script(wanted, gpus_per_node)
         return
-    from trainer_core.run.joined import membership
-    from trainer_core.run.requeue import launch_or_resume
-    from trainer_core.run.session import logout_danger
+    from trainer_core.run.processes.session import logout_danger
+    from trainer_core.run.supervision.joined import membership
+    from trainer_core.run.supervision.requeue import launch_or_resume
 
     member = membership(os.environ) if foreground else None
     if member is not None:
@@ -85,7 +85,7 @@ def train(
 
 def print_slurm_script(config: RunConfig, gpus_per_node: int) -> None:
     """Print the script to standard output, and how to submit it beside it."""
-    from trainer_core.run.slurm import SUBMIT, slurm_script
+    from trainer_core.run.config.slurm import SUBMIT, slurm_script
 
     sys.stdout.write(slurm_script(config, gpus_per_node))
     write_line(SUBMIT, to=sys.stderr)
@@ -93,9 +93,9 @@ def print_slurm_script(config: RunConfig, gpus_per_node: int) -> None:
 
 def join(config: RunConfig, member: Membership, *, json: bool) -> int:
     """Run as the one rank that another launcher gave this command; returns the exit code."""
-    from trainer_core.run import joined
-    from trainer_core.run.data_worker import worker_python
-    from trainer_core.run.requeue import launch_or_resume
+    from trainer_core.run.processes.data_worker import worker_python
+    from trainer_core.run.supervision import joined
+    from trainer_core.run.supervision.requeue import launch_or_resume
 
     if not member.leads:
         directory = joined.find_announced(member)

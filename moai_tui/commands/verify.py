@@ -10,8 +10,8 @@ from moai_tui.commands.output import write_json, write_line
 from moai_tui.commands.show import Run
 from moai_tui.formatting import bytes_text, whole_text
 from trainer_core.foreign_text import show_line
-from trainer_core.run.directory import find_run
-from trainer_core.run.verification import RunCheck, verify_run
+from trainer_core.run.record.directory import find_run
+from trainer_core.run.storage.verification import RunCheck, verify_run
 
 
 def register(app: typer.Typer) -> None:

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from moai_tui.widgets.form.field_spec import Choice
 from moai_tui.widgets.lines import Lines, fit
-from trainer_core.run.fields import FieldValue
+from trainer_core.run.config.fields import FieldValue
 
 LABEL_LIMIT = 44
 """Cells a label may take, so that its details stay on an 80-column screen."""

@@ -57,11 +57,11 @@ from moai_tui.widgets.form.run_form import RunForm
 from moai_tui.widgets.form.verdict_panel import VerdictPanel, mend_of
 from moai_tui.widgets.key_line import KeyLine
 from moai_tui.widgets.title_line import TitleLine
-from trainer_core.run.config import RunConfig
-from trainer_core.run.config_file import override
-from trainer_core.run.data_worker import Download
-from trainer_core.run.fields import value_of, with_value
-from trainer_core.run.train_command import train_command
+from trainer_core.run.config.config_file import override
+from trainer_core.run.config.fields import value_of, with_value
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.config.train_command import train_command
+from trainer_core.run.processes.data_worker import Download
 
 PLAN_DELAY_SECONDS = 0.04
 """The verdict is asked for when keys pause this long: held-down keys ask once."""

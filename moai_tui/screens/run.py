@@ -50,10 +50,10 @@ from moai_tui.widgets.run.time_shares import TimeShares
 from moai_tui.widgets.run_state import LIVE
 from moai_tui.widgets.title_line import TitleLine
 from trainer_core.foreign_text import show_line
-from trainer_core.run.view import RunView
+from trainer_core.run.record.view import RunView
 
 if TYPE_CHECKING:
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.summary import RunSummary
 
 
 class RunScreen(Screen[None]):

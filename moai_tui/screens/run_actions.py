@@ -27,8 +27,8 @@ from moai_tui.widgets.run_table import run_title
 
 if TYPE_CHECKING:
     from moai_tui.screens.run_dialogs import Words
-    from trainer_core.run.control import Action
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.control import Action
+    from trainer_core.run.record.summary import RunSummary
 
 BINDINGS: list[BindingType] = [
     Binding("s", "run('stop')", "Stop run", id="run.stop", tooltip="Saves first; asks before"),

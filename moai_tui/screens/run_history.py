@@ -18,7 +18,7 @@ from moai_tui.widgets.run_table import RunTable
 from moai_tui.widgets.title_line import TitleLine
 
 if TYPE_CHECKING:
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.summary import RunSummary
 
 ORDERS: tuple[tuple[str, Callable[[RunSummary], object] | None, bool], ...] = (
     ("newest first", None, False),

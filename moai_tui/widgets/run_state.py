@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from moai_tui.widgets.lines import Piece
 
 if TYPE_CHECKING:
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.summary import RunSummary
 
 SYMBOLS: dict[str, tuple[str, str]] = {
     "queued": ("◌", "muted"),

@@ -17,7 +17,7 @@ from moai_tui.widgets.run_state import LIVE, state_piece, state_word
 from trainer_core.foreign_text import show_line
 
 if TYPE_CHECKING:
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.summary import RunSummary
 
 NARROW, MEDIUM, WIDE, WIDEST = 74, 110, 140, 232
 """Cells from which model and dataset share a column, have one each, times are told twice, and

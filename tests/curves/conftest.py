@@ -54,8 +54,8 @@ def folders(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def make_folder(folders: Path) -> Callable[..., Path]:
     def make(name: str, **changes: Any) -> Path:
-        from trainer_core.run.config import RunConfig
-        from trainer_core.run.config_file import dump_config
+        from trainer_core.run.config.config_file import dump_config
+        from trainer_core.run.config.run_config import RunConfig
 
         folder = folders / name
         folder.mkdir()

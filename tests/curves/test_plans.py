@@ -160,11 +160,12 @@ MOVES = [CASES[3], CASES[8], CASES[6], CASES[2], CASES[12]]
 """tensor, pipeline, tensor+fsdp, hsdp, context: each goes on from the one before, then one rank."""
 
 
+@pytest.mark.timeout(600)
 def test_a_checkpoint_moves_from_plan_to_plan_and_to_one_rank(
     folder_of, references, losses, folders
 ):
     """Each plan goes on from a checkpoint of the one before: steps 6, 7, 8, 9 and 10."""
-    from trainer_core.run.config_file import dump_config, load_config
+    from trainer_core.run.config.config_file import dump_config, load_config
 
     folder = folders / "moved"
     shutil.copytree(folder_of(MOVES[0]), folder)

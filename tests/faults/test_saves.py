@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.faults.laboratory import ROOT, SEED, Laboratory, record
-from trainer_core.run.checkpoints import checkpoint_folders, verify
+from trainer_core.run.storage.checkpoints import checkpoint_folders, verify
 
 WRITING = (
     *("openat", "write", "pwrite64", "writev", "fsync", "fdatasync", "mkdir", "rename"),

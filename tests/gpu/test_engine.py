@@ -36,8 +36,8 @@ def own_folders(tmp_path, monkeypatch):
 def train(folder: Path, **changes: Any) -> list[dict[str, Any]]:
     """Run one rank in this process and return its events."""
     from trainer_core.engine import rank
-    from trainer_core.run.config import RunConfig
-    from trainer_core.run.config_file import dump_config
+    from trainer_core.run.config.config_file import dump_config
+    from trainer_core.run.config.run_config import RunConfig
 
     settings: dict[str, Any] = {
         "model": "tiny",
@@ -152,7 +152,7 @@ def test_nothing_is_compiled_after_the_first_steps(tmp_path):
 
 def test_a_loss_that_is_no_number_leaves_the_weights_on_the_card():
     from trainer_core.engine.optimizer import build_optimizer, gradient_norm, guarded_step
-    from trainer_core.run.config import OptimizerConfig
+    from trainer_core.run.config.run_config import OptimizerConfig
 
     network = torch.nn.Linear(8, 8, device="cuda")
     optimizer = build_optimizer(network, OptimizerConfig(), 0.1)

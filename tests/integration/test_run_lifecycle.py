@@ -16,13 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from trainer_core.run.directory import RunDirectory, run_directories
-from trainer_core.run.event_log import EventReader
-from trainer_core.run.events import Step
-from trainer_core.run.identity import lock_holder, lock_is_held, processes_of_run, start_time
-from trainer_core.run.process import supervisor_alive
-from trainer_core.run.ranks import kill_leftovers
-from trainer_core.run.summarize import list_runs, summarize
+from trainer_core.run.overview.summarize import list_runs, summarize
+from trainer_core.run.processes.identity import (
+    lock_holder,
+    lock_is_held,
+    processes_of_run,
+    start_time,
+)
+from trainer_core.run.processes.process import supervisor_alive
+from trainer_core.run.record.directory import RunDirectory, run_directories
+from trainer_core.run.record.event_log import EventReader
+from trainer_core.run.record.events import Step
+from trainer_core.run.supervision.ranks import kill_leftovers
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from moai_tui.messages import AcceleratorsRead, RunsListed
 from trainer_core.accelerators.base import Accelerator, DeviceProcess, DeviceSnapshot, Size
 from trainer_core.accelerators.occupancy import accelerator_rows
 from trainer_core.accelerators.pool import AcceleratorPool
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.record.summary import RunSummary
 
 GIB = 2**30
 NOW = 1_795_521_600.0

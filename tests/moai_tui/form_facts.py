@@ -11,8 +11,8 @@ from moai_tui.widgets.form.field_spec import Choice
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.plan.degrees import Degrees
 from trainer_core.plan.types import MemorySplit, Plan, SizeVerdict, Verdict
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.config.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.config.run_config import RunConfig
 
 MIB = 2**20
 CPU = DeviceSnapshot(

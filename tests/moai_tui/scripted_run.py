@@ -11,8 +11,8 @@ import msgspec
 
 from moai_tui.messages import AcceleratorsRead, RunUpdated
 from trainer_core.accelerators.base import DeviceSnapshot
-from trainer_core.run.event_log import encode_event
-from trainer_core.run.events import (
+from trainer_core.run.record.event_log import encode_event
+from trainer_core.run.record.events import (
     AnyEvent,
     CheckpointSaved,
     Eval,
@@ -28,8 +28,8 @@ from trainer_core.run.events import (
     Step,
     TrainingEnded,
 )
-from trainer_core.run.summary import RunSummary, Stalled
-from trainer_core.run.view import RunView
+from trainer_core.run.record.summary import RunSummary, Stalled
+from trainer_core.run.record.view import RunView
 
 RUN_ID = "20261124-120000-abc123"
 START = 1_795_521_600.0

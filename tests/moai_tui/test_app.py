@@ -19,7 +19,7 @@ from moai_tui.screens.run_history import RunHistoryScreen
 from moai_tui.settings import Settings
 from moai_tui.signals import dashboard
 from moai_tui.widgets.run_table import RunTable
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 async def test_the_keys_lead_everywhere_and_back(scripted_app):

@@ -7,10 +7,10 @@ from moai_tui import core_calls
 from moai_tui.core_calls import LogTail, data_key, sentence
 from trainer_core.accelerators.host_checks import Check
 from trainer_core.errors import ConfigError, UserError
-from trainer_core.run.config import DataConfig, RunConfig
-from trainer_core.run.data_report import DataReport
-from trainer_core.run.data_worker import Download
-from trainer_core.run.directory import create_run
+from trainer_core.run.config.data_report import DataReport
+from trainer_core.run.config.run_config import DataConfig, RunConfig
+from trainer_core.run.processes.data_worker import Download
+from trainer_core.run.record.directory import create_run
 
 REPORT = DataReport(source="x", format="text", prompt_format="text", columns=("text",), rows=3)
 
@@ -50,7 +50,7 @@ def test_a_verdict_comes_with_defaults_and_reasons(facts):
 
 def test_a_log_out_that_would_kill_the_run_is_said_before_start(facts, monkeypatch):
     danger = Check(name="log-out", state="problem", text="it dies", fix="linger")
-    monkeypatch.setattr("trainer_core.run.session.logout_danger", lambda: danger)
+    monkeypatch.setattr("trainer_core.run.processes.session.logout_danger", lambda: danger)
     answer = core_calls.plan_answer(RunConfig(), facts.cpu, None)
     assert answer.verdict.notes[0] == "it dies; linger"
 
@@ -70,7 +70,7 @@ def test_a_planner_that_fails_is_a_sentence(facts, monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("trainer_core.run.draft.verdict_for", broken)
+    monkeypatch.setattr("trainer_core.run.forecast.draft.verdict_for", broken)
     ready = core_calls.plan_answer(RunConfig(), facts.cpu, None)
     assert ready.problems == (("", "The planner failed: ZeroDivisionError: by zero"),)
 
@@ -125,14 +125,14 @@ def test_a_start_answers_with_the_run_or_why_not(monkeypatch):
         on_download(download)
         return directory
 
-    monkeypatch.setattr("trainer_core.run.launch.launch", start)
+    monkeypatch.setattr("trainer_core.run.supervision.launch.launch", start)
     assert core_calls.launch_answer(RunConfig(), told.append).run_id == directory.id
     assert [message.download for message in told] == [download]
 
     def refuse(config, on_download):
         raise UserError("data.jsonl: there is no such file; check the path")
 
-    monkeypatch.setattr("trainer_core.run.launch.launch", refuse)
+    monkeypatch.setattr("trainer_core.run.supervision.launch.launch", refuse)
     answer = core_calls.launch_answer(RunConfig(), told.append)
     assert answer.run_id is None
     assert answer.problem == "data.jsonl: there is no such file; check the path"
@@ -149,17 +149,19 @@ def test_stopping_a_run_that_does_not_run_is_said():
 
 
 def test_a_stop_says_what_the_run_answered(monkeypatch):
-    from trainer_core.run.events import RequestAnswered
+    from trainer_core.run.record.events import RequestAnswered
 
     directory = create_run(RunConfig(name="x"))
-    monkeypatch.setattr("trainer_core.run.process.supervisor_alive", lambda directory: True)
+    monkeypatch.setattr(
+        "trainer_core.run.processes.process.supervisor_alive", lambda directory: True
+    )
     answers = [
         RequestAnswered(request_id="1", action="stop", ok=True, step=7),
         RequestAnswered(request_id="1", action="stop", ok=False, text="It is ending already."),
         None,
     ]
     monkeypatch.setattr(
-        "trainer_core.run.control.wait_for_answer", lambda *arguments: answers.pop(0)
+        "trainer_core.run.record.control.wait_for_answer", lambda *arguments: answers.pop(0)
     )
     assert core_calls.stop_answer(directory.id).text == "The run stops after step 7 and saves."
     assert core_calls.stop_answer(directory.id).text == "It is ending already."
@@ -170,7 +172,7 @@ def test_a_stop_says_what_the_run_answered(monkeypatch):
 def test_resuming_answers_too(monkeypatch):
     directory = create_run(RunConfig(name="x"))
     resumed = []
-    monkeypatch.setattr("trainer_core.run.launch.resume", resumed.append)
+    monkeypatch.setattr("trainer_core.run.supervision.launch.resume", resumed.append)
     assert core_calls.resume_answer(directory.id).text == "The run goes on."
     assert [found.id for found in resumed] == [directory.id]
 

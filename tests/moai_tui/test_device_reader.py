@@ -30,7 +30,8 @@ def child_that(monkeypatch, code):
     """Put another program in the place of the reading child."""
     monkeypatch.setenv("MOAI_TUI_SCRIPTED_DEVICES", "anything")
     monkeypatch.setattr(
-        "trainer_core.run.process.core_command", lambda *arguments: [sys.executable, "-c", code]
+        "trainer_core.run.processes.process.core_command",
+        lambda *arguments: [sys.executable, "-c", code],
     )
 
 

@@ -29,12 +29,12 @@ from moai_tui.messages import (
     TroubleMet,
 )
 from trainer_core.errors import ConfigError
-from trainer_core.run import data_worker
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport
-from trainer_core.run.directory import create_run
-from trainer_core.run.event_log import EventWriter
-from trainer_core.run.events import RunStarted, Step
+from trainer_core.run.config.data_report import DataReport
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.processes import data_worker
+from trainer_core.run.record.directory import create_run
+from trainer_core.run.record.event_log import EventWriter
+from trainer_core.run.record.events import RunStarted, Step
 
 
 class Post:
@@ -191,7 +191,7 @@ def test_trouble_is_one_sentence_once_and_no_dead_thread(post, monkeypatch):
             raise RuntimeError("a [b]hole[/b]\x1b")
         return []
 
-    monkeypatch.setattr("trainer_core.run.listing.run_directories", directories)
+    monkeypatch.setattr("trainer_core.run.overview.listing.run_directories", directories)
     running = Live()
     monkeypatch.setattr(running, "_read_accelerators", running._ended.wait)
     running.start(post)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from moai_tui.messages import AcceleratorsRead, RunsListed, RunUpdated
-from trainer_core.run.view import RunView
+from trainer_core.run.record.view import RunView
 
 
 def test_a_newer_fact_replaces_one_that_still_waits(facts):

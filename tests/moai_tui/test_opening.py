@@ -165,7 +165,7 @@ def test_the_first_screen_loads_nothing_that_it_can_do_without():
         "from moai_tui import opening; opening._import_asyncio(); import moai_tui.app,"
         " moai_tui.live, moai_tui.settings, moai_tui.screens.dashboard,"
         " trainer_core.accelerators.inventory, trainer_core.accelerators.occupancy,"
-        " trainer_core.run.listing"
+        " trainer_core.run.overview.listing"
     )
     assert "textual" in found
     assert not found & {"torch", "transformers", "datasets", "numpy"}

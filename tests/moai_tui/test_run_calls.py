@@ -14,12 +14,12 @@ from moai_tui.messages import (
     WordsChanged,
     WordsWanted,
 )
-from trainer_core.run.config import RunConfig
-from trainer_core.run.control import take_requests
-from trainer_core.run.directory import RunDirectory, create_run
-from trainer_core.run.event_log import EventWriter
-from trainer_core.run.events import RequestAnswered, Step, TrainingEnded
-from trainer_core.run.identity import RunLock, own_identity
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.processes.identity import RunLock, own_identity
+from trainer_core.run.record.control import take_requests
+from trainer_core.run.record.directory import RunDirectory, create_run
+from trainer_core.run.record.event_log import EventWriter
+from trainer_core.run.record.events import RequestAnswered, Step, TrainingEnded
 
 NewRun = Callable[..., RunDirectory]
 carry_out = run_calls.carry_out
@@ -52,7 +52,7 @@ def test_a_wish_becomes_a_request_and_the_answer_a_sentence(living, monkeypatch)
         asked.extend(take_requests(folder))
         return RequestAnswered(request_id=request_id, action="set", ok=True, step=1200)
 
-    monkeypatch.setattr("trainer_core.run.control.wait_for_answer", answered)
+    monkeypatch.setattr("trainer_core.run.record.control.wait_for_answer", answered)
     wish = ControlRequested(living.id, "set", (("learning_rate", 1e-4),))
     answer = carry_out(wish)
     assert [(one.action, one.arguments) for one in asked] == [("set", {"learning_rate": 1e-4})]
@@ -127,7 +127,7 @@ def test_runs_go_to_the_trash_and_come_back(new_run, living):
 
 def test_a_paused_run_without_a_supervisor_is_started_again(new_run, monkeypatch):
     started = []
-    monkeypatch.setattr("trainer_core.run.launch.resume", started.append)
+    monkeypatch.setattr("trainer_core.run.supervision.launch.resume", started.append)
     run = new_run(name="paused")
     assert carry_out(ControlRequested(run.id, "resume")).ok
     assert [directory.id for directory in started] == [run.id]

@@ -24,7 +24,7 @@ from tests.moai_tui.form_facts import (
     devices,
     plan_for,
 )
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 __all__ = ["own_folders"]
 pytestmark = pytest.mark.snapshot

@@ -9,7 +9,7 @@ import pytest
 
 from trainer_core.plan.degrees import degrees_of
 from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
-from trainer_core.run.catalog import require_model
+from trainer_core.run.config.catalog import require_model
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import trainer_core
-from trainer_core.run.process import core_command, core_environment
+from trainer_core.run.processes.process import core_command, core_environment
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from trainer_core.accelerators.inventory import Inventory, read_devices
 from trainer_core.accelerators.sizes import most_allowed, why_not
 from trainer_core.errors import ConfigError
 from trainer_core.machine_settings import machine_settings
-from trainer_core.run.time_limit import deadline
+from trainer_core.run.config.time_limit import deadline
 
 TEXT = """
 limits:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from trainer_core.regular_file import read_regular
-from trainer_core.run.directory import RunDirectory
-from trainer_core.run.event_log import EventReader
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.record.directory import RunDirectory
+from trainer_core.run.record.event_log import EventReader
 
 
 def test_only_a_file_is_read(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from trainer_core.engine.parallel.pieces import marked, split_of
 from trainer_core.engine.sharded_model import read_rows
 from trainer_core.engine.snapshot import set_random_states
 from trainer_core.errors import UserError
-from trainer_core.run.checkpoints import (
+from trainer_core.run.storage.checkpoints import (
     FOLDER,
     OnBytes,
     checkpoint_folders,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainer_core.engine.distributed import reduce_sum
 from trainer_core.engine.failure import is_out_of_memory
 from trainer_core.engine.feed import RowFeed
-from trainer_core.run.events import Eval
+from trainer_core.run.record.events import Eval
 
 
 def evaluate(

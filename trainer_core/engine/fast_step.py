@@ -19,7 +19,7 @@ from trainer_core.engine.settled import Settled
 from trainer_core.errors import ConfigError
 from trainer_core.plan.fast_path import FastPath, Wanted, choose_fast_path
 from trainer_core.plan.types import ModelShape
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 def settle_fast_path(

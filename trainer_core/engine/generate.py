@@ -16,8 +16,8 @@ import torch
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.data.tokenizer import prompt_ids
 from trainer_core.errors import UserError
-from trainer_core.run.catalog import find_model
-from trainer_core.run.directory import RunDirectory, find_run
+from trainer_core.run.config.catalog import find_model
+from trainer_core.run.record.directory import RunDirectory, find_run
 
 READY_PROMPT = "Create a function to count the number of the letter 'a' in the word \"Banana\"."
 """The platform tutorial's question, in our words; used when no prompt is given."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainer_core.plan.types import ModelShape
-from trainer_core.run.config import Method
+from trainer_core.run.config.run_config import Method
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ from trainer_core.engine.sharded_model import Fill, NotRecordable, build_weightl
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.fast_path import FP8_WIDTH_LEAST
 from trainer_core.plan.types import ModelShape
-from trainer_core.run.config import LoraConfig, RunConfig
+from trainer_core.run.config.run_config import LoraConfig, RunConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer_core.engine.kernels.block_adamw import BlockAdamW, StateFormat
-from trainer_core.run.config import OptimizerConfig
+from trainer_core.run.config.run_config import OptimizerConfig
 
 
 def build_optimizer(

@@ -21,8 +21,8 @@ from trainer_core.engine.reporting import Reporter, versions
 from trainer_core.engine.saver import FULL, SaveProblem
 from trainer_core.engine.saves import Saves
 from trainer_core.engine.setup import DATA_FACT, Parts
-from trainer_core.run.directory import RunDirectory, read_meta
-from trainer_core.run.events import (
+from trainer_core.run.record.directory import RunDirectory, read_meta
+from trainer_core.run.record.events import (
     ModelSaved,
     Notice,
     RunStarted,

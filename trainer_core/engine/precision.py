@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from trainer_core.errors import ConfigError
-from trainer_core.run.config import Precision
+from trainer_core.run.config.run_config import Precision
 
 _FP32 = "fp32 weights and products"
 

@@ -14,8 +14,8 @@ from trainer_core.plan.memory import predict_memory
 from trainer_core.plan.mend import cheapest_mend
 from trainer_core.plan.search import plans_for
 from trainer_core.plan.types import Hardware, Layout, MemorySplit, ModelShape, Plan, Workload
-from trainer_core.run.measured import measured_here
-from trainer_core.run.workload import workload_in
+from trainer_core.run.config.workload import workload_in
+from trainer_core.run.forecast.measured import measured_here
 
 SMALLER = 0.9
 """A plan that ran out of memory was predicted too low: the next must be below by a tenth."""

@@ -65,7 +65,7 @@ def find_source(name: str, *, from_scratch: bool) -> Source:
         return Source(name=name, fresh=True) if from_scratch else Source(name=name, location=_SEED)
     if Path(name).is_dir():
         return _from(Source(name=name, location=name), from_scratch)
-    from trainer_core.run.catalog import require_model
+    from trainer_core.run.config.catalog import require_model
 
     entry = require_model(name)
     if from_scratch and entry.offline_from_scratch and entry.shape is not None:

@@ -13,7 +13,7 @@ from trainer_core.engine.memory import peak_memory_bytes
 from trainer_core.engine.passes import Passes
 from trainer_core.engine.prediction import predicted_peak_bytes
 from trainer_core.engine.setup import Parts
-from trainer_core.run.events import MemoryProbed
+from trainer_core.run.record.events import MemoryProbed
 
 
 def probe_memory(parts: Parts, passes: Passes) -> MemoryProbed:

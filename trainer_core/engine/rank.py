@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_core.errors import ConfigErrors, UserError
-from trainer_core.run.cause import exception_in
-from trainer_core.run.config import RunConfig
-from trainer_core.run.events import Notice, TrainingEnded
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.record.events import Notice, TrainingEnded
+from trainer_core.run.supervision.cause import exception_in
 
 if TYPE_CHECKING:
     from trainer_core.engine.reporting import Reporter
@@ -85,8 +85,8 @@ def _train(run_folder: Path, reporter: Reporter, attempt: int) -> None:
     from trainer_core.engine.shortage import with_smaller_plan
     from trainer_core.engine.trainer import Trainer
     from trainer_core.engine.wishes import Wishes
-    from trainer_core.run.checkpoints import sweep
-    from trainer_core.run.time_limit import ends_at
+    from trainer_core.run.config.time_limit import ends_at
+    from trainer_core.run.storage.checkpoints import sweep
 
     world = read_world()
     config, smaller = with_smaller_plan(read_config(run_folder), run_folder)
@@ -127,8 +127,8 @@ def read_config(run_folder: Path) -> RunConfig:
     Raises:
         UserError: If it is missing or wrong.
     """
-    from trainer_core.run.check import check
-    from trainer_core.run.config_file import load_config
+    from trainer_core.run.config.check import check
+    from trainer_core.run.config.config_file import load_config
 
     config = load_config(run_folder / "config.yaml")
     errors = check(config)

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from trainer_core.engine.run_log import RunLog
-from trainer_core.run.directory import RunDirectory
-from trainer_core.run.event_log import EventWriter
-from trainer_core.run.events import Event, Phase, PhaseName
-from trainer_core.run.heartbeat import Heartbeat
+from trainer_core.run.processes.heartbeat import Heartbeat
+from trainer_core.run.record.directory import RunDirectory
+from trainer_core.run.record.event_log import EventWriter
+from trainer_core.run.record.events import Event, Phase, PhaseName
 
 PROGRESS_SECONDS = 0.25
 """Shortest time between two events of one phase; more often nobody can read them."""

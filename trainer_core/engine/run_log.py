@@ -6,7 +6,7 @@ import select
 import sys
 import time
 
-from trainer_core.run.events import (
+from trainer_core.run.record.events import (
     CheckpointSaved,
     Eval,
     Event,

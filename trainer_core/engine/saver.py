@@ -29,7 +29,7 @@ from trainer_core.engine.distributed import World, largest_over_ranks
 from trainer_core.engine.row_exchange import RowExchange
 from trainer_core.engine.snapshot import Snapshot
 from trainer_core.engine.tensor_file import write_pieces, write_tensors
-from trainer_core.run.checkpoints import (
+from trainer_core.run.storage.checkpoints import (
     ASIDE,
     STATE_FILE,
     StoredFile,

@@ -20,8 +20,8 @@ from trainer_core.engine.setup import Parts
 from trainer_core.engine.snapshot import host_room_bytes, take_snapshot
 from trainer_core.engine.wishes import Ending, Wish
 from trainer_core.plan.words import gib
-from trainer_core.run.checkpoints import FOLDER
-from trainer_core.run.events import CheckpointSaved, Held
+from trainer_core.run.record.events import CheckpointSaved, Held
+from trainer_core.run.storage.checkpoints import FOLDER
 
 LOOK_SECONDS = 1.0
 """Between two looks at a full disk."""

@@ -10,7 +10,7 @@ import torch
 
 from trainer_core.errors import ConfigError
 from trainer_core.plan.degrees import EXECUTED, Degrees, Strategy, degrees_of
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 SEQUENCE_LENGTH = 1024
 GLOBAL_BATCH_SIZE = 8
@@ -107,7 +107,7 @@ def settle_steps(
     Raises:
         ConfigError: If a number cannot be used with this many ranks.
     """
-    from trainer_core.run.cadence import costs_of, fill_cadence
+    from trainer_core.run.config.cadence import costs_of, fill_cadence
 
     global_batch_size = config.global_batch_size or GLOBAL_BATCH_SIZE
     learning_rate = config.learning_rate or LEARNING_RATE
@@ -138,7 +138,7 @@ def settle_steps(
 
 
 def _total_steps(config: RunConfig, sequences: int, global_batch_size: int) -> int:
-    from trainer_core.run.defaults import steps_from_epochs
+    from trainer_core.run.config.defaults import steps_from_epochs
 
     if config.steps is not None:
         return config.steps

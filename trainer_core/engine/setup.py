@@ -48,7 +48,7 @@ from trainer_core.engine.sharded_model import give_memory
 from trainer_core.errors import ConfigError, UserError
 from trainer_core.plan.degrees import shape_problem
 from trainer_core.plan.fast_path import FastPath
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -18,8 +18,8 @@ import torch
 from trainer_core.durable import write_whole
 from trainer_core.engine.failure import TrainingFailed, is_out_of_memory
 from trainer_core.engine.setup import Parts
-from trainer_core.run.config import RunConfig
-from trainer_core.run.events import Notice
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.record.events import Notice
 
 NOTE = "smaller-plan.json"
 

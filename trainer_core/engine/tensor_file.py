@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from trainer_core.durable import CHUNK_BYTES
-from trainer_core.run.checkpoints import StoredFile
+from trainer_core.run.storage.checkpoints import StoredFile
 
 _NAMES = {
     torch.float64: "F64",

@@ -32,8 +32,8 @@ from trainer_core.engine.saver import SaveProblem
 from trainer_core.engine.setup import Parts
 from trainer_core.engine.shortage import Shortage
 from trainer_core.engine.wishes import Ending, Wish, Wishes
-from trainer_core.run.events import Notice, Step, TrainingEnded
-from trainer_core.run.time_limit import SAVE_BYTES_PER_SECOND
+from trainer_core.run.config.time_limit import SAVE_BYTES_PER_SECOND
+from trainer_core.run.record.events import Notice, Step, TrainingEnded
 
 PATIENCE_SECONDS = 10.0
 """A checkpoint that is due waits so long for the one before; after that for a later step."""

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from trainer_core.engine.distributed import largest_over_ranks
-from trainer_core.run.control import Request, answer_request, read_requests, waits_in
+from trainer_core.run.record.control import Request, answer_request, read_requests, waits_in
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 

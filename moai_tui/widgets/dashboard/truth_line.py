@@ -14,7 +14,7 @@ from moai_tui.widgets.run_table import run_title
 
 if TYPE_CHECKING:
     from trainer_core.accelerators.base import DeviceSnapshot
-    from trainer_core.run.summary import RunSummary
+    from trainer_core.run.record.summary import RunSummary
 
 
 class TruthLine(Lines):

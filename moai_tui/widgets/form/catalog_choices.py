@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from moai_tui.formatting import bytes_text, count_text, whole_text
 from moai_tui.widgets.form.field_spec import Choice
 from trainer_core.foreign_text import show_line
-from trainer_core.run.catalog import DatasetEntry, ModelEntry
+from trainer_core.run.config.catalog import DatasetEntry, ModelEntry
 
 HERE = "on this machine"
 PRESETS = "presets"

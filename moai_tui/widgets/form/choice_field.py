@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from moai_tui.widgets.form.field_spec import Choice
-from trainer_core.run.fields import FieldValue
+from trainer_core.run.config.fields import FieldValue
 
 
 class ChoiceField(Widget, can_focus=True):

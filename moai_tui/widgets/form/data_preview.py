@@ -11,8 +11,8 @@ from moai_tui.widgets.form.state_panel import StatePanel, flowed, heading, wrapp
 from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.painted import cut
 from trainer_core.foreign_text import show, show_line
-from trainer_core.run.data_report import DataReport, RenderedRow, RowError
-from trainer_core.run.data_worker import Download
+from trainer_core.run.config.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.processes.data_worker import Download
 
 TEXT_LIMIT = 2000
 """Characters of a row that are laid out; the panel has room for fewer."""

@@ -17,7 +17,7 @@ from moai_tui.widgets.form.choice_field import ChoiceField
 from moai_tui.widgets.form.field_spec import Choice, FieldSpec, WrongText, shown
 from moai_tui.widgets.form.path_input import PathInput, TextInput
 from trainer_core.foreign_text import show_line
-from trainer_core.run.fields import FieldValue
+from trainer_core.run.config.fields import FieldValue
 
 LABEL_WIDTH = 18
 """Cells of mark and label; the longest label is `Sequence length`."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from trainer_core.run.config import RunConfig
-from trainer_core.run.fields import FieldValue, value_of
+from trainer_core.run.config.fields import FieldValue, value_of
+from trainer_core.run.config.run_config import RunConfig
 
 Kind = Literal["text", "combo", "choice"]
 """`text` is typed, `combo` typed or picked from a list, `choice` only picked."""

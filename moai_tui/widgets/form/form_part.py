@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from moai_tui.widgets.form.field_row import FieldRow, RowState
 from moai_tui.widgets.form.field_spec import Choice, FieldSpec, shown
 from moai_tui.widgets.form.form_state import FormState
-from trainer_core.run.fields import FieldValue
+from trainer_core.run.config.fields import FieldValue
 
 
 class FormPart(Vertical):

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from moai_tui.widgets.form.field_spec import Choice
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.plan.types import Verdict
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport
-from trainer_core.run.data_worker import Download
-from trainer_core.run.fields import FieldValue, value_of
+from trainer_core.run.config.data_report import DataReport
+from trainer_core.run.config.fields import FieldValue, value_of
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.processes.data_worker import Download
 
 DEFAULTS = RunConfig()
 

@@ -9,8 +9,8 @@ from moai_tui.formatting import count_text
 from moai_tui.widgets.form.field_spec import FieldSpec, number, shown, whole_number
 from moai_tui.widgets.form.form_part import FormPart
 from moai_tui.widgets.form.form_state import FormState
-from trainer_core.run.defaults import epochs_from_steps, sequences_at, steps_from_epochs
-from trainer_core.run.fields import FieldValue
+from trainer_core.run.config.defaults import epochs_from_steps, sequences_at, steps_from_epochs
+from trainer_core.run.config.fields import FieldValue
 
 OTHER = {"steps": "epochs", "epochs": "steps"}
 

@@ -23,8 +23,8 @@ from moai_tui.widgets.run.curve_plot import LETTERS
 from moai_tui.widgets.run_state import state_word
 from moai_tui.widgets.run_table import run_title
 from trainer_core.foreign_text import show_line
-from trainer_core.run.comparison import Speedup, differing_fields, speedups
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.overview.comparison import Speedup, differing_fields, speedups
+from trainer_core.run.record.summary import RunSummary
 
 NAME_WIDTH = (18, 28)
 COLUMN_WIDTH = (9, 26)

@@ -11,7 +11,7 @@ from moai_tui.widgets.lines import Line, Piece
 from moai_tui.widgets.run.axis import Axis
 from moai_tui.widgets.run.braille import BRAILLE, DOTS_ACROSS, DOTS_DOWN, Dots
 from moai_tui.widgets.run.event_marks import Mark
-from trainer_core.run.curve import Bucket, Curve
+from trainer_core.run.record.curve import Bucket, Curve
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from moai_tui.widgets.run.history_strip import History, strip_text
 from moai_tui.widgets.run.run_status import RunFacts
 from trainer_core.accelerators.base import DeviceSnapshot
 from trainer_core.foreign_text import show_line
-from trainer_core.run.curve import Curve
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.record.curve import Curve
+from trainer_core.run.record.summary import RunSummary
 
 STRIP_WIDTH = (6, 24)
 NAME_WIDTH = 13

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece
-from trainer_core.run.view import Mark
+from trainer_core.run.record.view import Mark
 
 __all__ = ["Mark", "mark_row"]
 

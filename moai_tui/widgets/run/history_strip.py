@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moai_tui.widgets.glyphs import Glyphs
-from trainer_core.run.curve import Curve
+from trainer_core.run.record.curve import Curve
 
 CAPACITY = 64
 """Buckets of a history, twice the widest strip that is drawn."""

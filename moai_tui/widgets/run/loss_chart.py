@@ -13,7 +13,7 @@ from moai_tui.widgets.painted import Painted, cut, heading
 from moai_tui.widgets.run.axis import Axis, axis_for, step_limit, tick_labels
 from moai_tui.widgets.run.curve_plot import LETTERS, ChartData, Frame, Plot
 from moai_tui.widgets.run.event_marks import mark_row
-from trainer_core.run.curve import Bucket
+from trainer_core.run.record.curve import Bucket
 
 FRAME_ROWS = 3
 """Rows that are not plot: heading, axis, labels."""

@@ -15,7 +15,7 @@ from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import heading
 from moai_tui.widgets.run.history_strip import limits, strip_text
 from moai_tui.widgets.run.run_status import FactsPanel, RunFacts
-from trainer_core.run.curve import Curve
+from trainer_core.run.record.curve import Curve
 
 NAME_WIDTH = 14
 VALUE_WIDTH = 9

@@ -12,8 +12,8 @@ from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import cut, heading
 from moai_tui.widgets.run.run_status import FactsPanel, RunFacts, progress_bar, waiting_text
 from trainer_core.foreign_text import show_line
-from trainer_core.run.events import Notice
-from trainer_core.run.view import PhaseRecord
+from trainer_core.run.record.events import Notice
+from trainer_core.run.record.view import PhaseRecord
 
 NAME_WIDTH = 15
 TIME_WIDTH = 9

@@ -11,9 +11,9 @@ from moai_tui.widgets.lines import Line, Piece, line_width
 from moai_tui.widgets.painted import Painted, cut, spread
 from moai_tui.widgets.run_state import LIVE, state_piece
 from trainer_core.foreign_text import show_line
-from trainer_core.run.remaining import remaining
-from trainer_core.run.summary import RunSummary
-from trainer_core.run.view import RunView
+from trainer_core.run.record.remaining import remaining
+from trainer_core.run.record.summary import RunSummary
+from trainer_core.run.record.view import RunView
 
 BAR_WIDTH = (10, 400)
 """Fewest and most cells of the progress bar."""

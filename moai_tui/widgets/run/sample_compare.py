@@ -12,8 +12,8 @@ from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit
 from moai_tui.widgets.painted import Painted, cut, heading
 from trainer_core.foreign_text import show
-from trainer_core.run.events import Sample, SamplePair
-from trainer_core.run.view import RunView
+from trainer_core.run.record.events import Sample, SamplePair
+from trainer_core.run.record.view import RunView
 
 PROMPT_ROWS = 3
 """Most rows of the prompt; the answers are what one compares."""

@@ -10,8 +10,8 @@ from moai_tui.widgets.glyphs import Glyphs
 from moai_tui.widgets.lines import Line, Piece, fit, line_width
 from moai_tui.widgets.painted import heading
 from moai_tui.widgets.run.run_status import FactsPanel, RunFacts, end_of, progress_bar
-from trainer_core.run.remaining import Remaining, remaining
-from trainer_core.run.view import RunView
+from trainer_core.run.record.remaining import Remaining, remaining
+from trainer_core.run.record.view import RunView
 
 NAME_WIDTH = 14
 SHARE_WIDTH = 5

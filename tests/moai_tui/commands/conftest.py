@@ -11,9 +11,9 @@ import pytest
 
 from moai_tui.__main__ import main
 from moai_tui.commands import output
-from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import RunDirectory, create_run, run_directories
-from trainer_core.run.identity import lock_holder, lock_is_held
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.processes.identity import lock_holder, lock_is_held
+from trainer_core.run.record.directory import RunDirectory, create_run, run_directories
 
 STAND_IN = Path(__file__).parents[2] / "stand_in_rank.py"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import attach
-from trainer_core.run.directory import RunDirectory
+from trainer_core.run.record.directory import RunDirectory
 
 NewRun = Callable[..., RunDirectory]
 

@@ -121,8 +121,8 @@ def test_strangers_are_not_stopped(capsys, machine: Path) -> None:
 
 
 def test_the_request_reaches_the_runs_control_folder(monkeypatch) -> None:
-    directory = pytest.importorskip("trainer_core.run.directory")
-    control = pytest.importorskip("trainer_core.run.control")
+    directory = pytest.importorskip("trainer_core.run.record.directory")
+    control = pytest.importorskip("trainer_core.run.record.control")
     sent: list[tuple[object, str]] = []
 
     class Found:

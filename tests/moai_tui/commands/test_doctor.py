@@ -112,8 +112,8 @@ def test_wrong_words_and_help(capsys) -> None:
 
 def test_rates_are_measured_and_kept(monkeypatch, capsys) -> None:
     from trainer_core.plan.types import Hardware
-    from trainer_core.run import calibration
-    from trainer_core.run.device_key import key_of
+    from trainer_core.run.forecast import calibration
+    from trainer_core.run.forecast.device_key import key_of
 
     def measured(hardware: Hardware, python: str | None) -> calibration.Calibration:
         return calibration.Calibration(key=key_of(hardware), fp32_flops=5e10, memory_bandwidth=8e9)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import events as events_module
-from trainer_core.run.directory import RunDirectory
-from trainer_core.run.event_log import EventWriter
-from trainer_core.run.events import StateChanged, Step
-from trainer_core.run.identity import RunLock, own_identity
+from trainer_core.run.processes.identity import RunLock, own_identity
+from trainer_core.run.record.directory import RunDirectory
+from trainer_core.run.record.event_log import EventWriter
+from trainer_core.run.record.events import StateChanged, Step
 
 NewRun = Callable[..., RunDirectory]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import extend as module
-from trainer_core.run.events import RequestAnswered
+from trainer_core.run.record.events import RequestAnswered
 
 
 def test_steps_are_added_and_the_new_length_is_said(

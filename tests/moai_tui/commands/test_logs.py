@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import logs as logs_module
-from trainer_core.run.directory import RunDirectory
-from trainer_core.run.identity import RunLock, own_identity
+from trainer_core.run.processes.identity import RunLock, own_identity
+from trainer_core.run.record.directory import RunDirectory
 
 NewRun = Callable[..., RunDirectory]
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import pause as module
-from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import ExitRecord, create_run, write_exit
-from trainer_core.run.events import RequestAnswered
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.record.directory import ExitRecord, create_run, write_exit
+from trainer_core.run.record.events import RequestAnswered
 
 
 def test_the_command_waits_until_the_devices_are_free(

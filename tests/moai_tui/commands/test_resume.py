@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from trainer_core.run.directory import run_directories
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.record.directory import run_directories
 
 
 def test_a_stopped_run_goes_on_and_says_from_where(

@@ -4,7 +4,7 @@ import pytest
 
 from moai_tui.commands import output
 from moai_tui.commands.run_lines import RunLines, answer_text, change_text, write_end
-from trainer_core.run.events import (
+from trainer_core.run.record.events import (
     AnyEvent,
     CheckpointSaved,
     Eval,
@@ -18,7 +18,7 @@ from trainer_core.run.events import (
     RunStarted,
     Step,
 )
-from trainer_core.run.summary import RunSummary
+from trainer_core.run.record.summary import RunSummary
 
 STARTED = RunStarted(
     model="tiny",

@@ -6,7 +6,7 @@ import pytest
 
 from moai_tui.commands.run_options import FLAG_FIELDS, configuration
 from trainer_core.errors import UserError
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 def test_every_flag_is_a_field() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import msgspec
 
 from moai_tui.commands.runs import state_text
-from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
-from trainer_core.run.summary import RunSummary, Stalled
+from trainer_core.run.record.directory import ExitRecord, RunDirectory, write_exit
+from trainer_core.run.record.summary import RunSummary, Stalled
 
 NewRun = Callable[..., RunDirectory]
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import save as module
-from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import create_run
-from trainer_core.run.events import RequestAnswered
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.record.directory import create_run
+from trainer_core.run.record.events import RequestAnswered
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])

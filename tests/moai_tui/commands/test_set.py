@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import set as module
-from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import create_run
-from trainer_core.run.events import RequestAnswered
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.record.directory import create_run
+from trainer_core.run.record.events import RequestAnswered
 
 
 def test_the_new_rate_is_sent_as_a_number(moai: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from trainer_core.run.cleaning import size_of
-from trainer_core.run.directory import ExitRecord, RunDirectory, write_exit
+from trainer_core.run.record.directory import ExitRecord, RunDirectory, write_exit
+from trainer_core.run.storage.cleaning import size_of
 
 NewRun = Callable[..., RunDirectory]
 

@@ -10,8 +10,8 @@ import pytest
 
 from moai_tui.commands import steering
 from trainer_core.errors import UserError
-from trainer_core.run.directory import RunDirectory, run_directories
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.record.directory import RunDirectory, run_directories
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from trainer_core.run.directory import run_directories
-from trainer_core.run.summarize import summarize
+from trainer_core.run.overview.summarize import summarize
+from trainer_core.run.record.directory import run_directories
 
 
 def test_stop_tells_the_step_and_that_every_process_ended(

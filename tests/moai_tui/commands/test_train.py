@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from moai_tui.commands import train as train_module
-from trainer_core.run.directory import run_directories
-from trainer_core.run.process import supervisor_alive
-from trainer_core.run.summarize import list_runs
+from trainer_core.run.overview.summarize import list_runs
+from trainer_core.run.processes.process import supervisor_alive
+from trainer_core.run.record.directory import run_directories
 
 
 def test_a_run_is_followed_to_its_end(moai: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.trainer_core.run.test_checkpoints import make
+from tests.trainer_core.run.storage.test_checkpoints import make
 
 
 def test_good_and_bad_differ_in_words_and_code(moai, new_run):

@@ -35,8 +35,8 @@ from moai_tui.widgets.form.field_row import FieldRow
 from moai_tui.widgets.form.run_form import RunForm
 from moai_tui.widgets.form.verdict_panel import VerdictPanel
 from tests.moai_tui.form_facts import BROKEN_REPORT, VERDICT, data_for, devices, plan_for
-from trainer_core.run.catalog import dataset_presets, model_presets
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.catalog import dataset_presets, model_presets
+from trainer_core.run.config.run_config import RunConfig
 
 ROW_OF = {
     "model": "#model",

@@ -9,7 +9,7 @@ from moai_tui.widgets.run.loss_chart import LossChart
 from moai_tui.widgets.run_table import RunTable
 from tests.moai_tui import scripted_run
 from tests.moai_tui.conftest import ScriptedApp
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 async def test_another_run_is_drawn_below_and_taken_away(scripted_app: type[ScriptedApp], facts):

@@ -20,8 +20,8 @@ from moai_tui.widgets.run.run_status import RunStatus
 from moai_tui.widgets.run.sample_compare import SampleCompare
 from tests.moai_tui import scripted_run
 from tests.moai_tui.conftest import ScriptedApp
-from trainer_core.run.event_log import EventReader
-from trainer_core.run.view import RunView
+from trainer_core.run.record.event_log import EventReader
+from trainer_core.run.record.view import RunView
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 
 from moai_tui.widgets.lines import STYLES
 from moai_tui.widgets.run_state import LIVE, RESUMABLE, SYMBOLS, state_piece, stop_detail
-from trainer_core.run.summary import Stalled
+from trainer_core.run.record.summary import Stalled
 
 STATES = "queued starting running pausing paused stopping stopped finished failed lost".split()
 

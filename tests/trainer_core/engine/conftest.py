@@ -138,8 +138,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of run folders: a two-layer GPT-2 on 60 rows made of a dozen words."""
 
     def make(name: str = "run", **changes: Any) -> Path:
-        from trainer_core.run.config import RunConfig
-        from trainer_core.run.config_file import dump_config
+        from trainer_core.run.config.config_file import dump_config
+        from trainer_core.run.config.run_config import RunConfig
 
         data = tmp_path / "rows.jsonl"
         if not data.exists():

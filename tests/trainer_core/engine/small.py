@@ -13,7 +13,7 @@ from trainer_core.engine.companions import companions_of
 from trainer_core.engine.distributed import World
 from trainer_core.engine.saver import SaveProblem, Saver
 from trainer_core.engine.snapshot import take_snapshot
-from trainer_core.run.checkpoints import FOLDER
+from trainer_core.run.storage.checkpoints import FOLDER
 
 ALONE = World()
 

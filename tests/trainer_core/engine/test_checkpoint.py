@@ -11,7 +11,7 @@ from transformers import GPT2LMHeadModel
 
 from tests.trainer_core.engine.small import optimizer_of, save, small_model, train
 from trainer_core.engine.checkpoint import CheckpointError, latest_checkpoint, load_checkpoint
-from trainer_core.run.checkpoints import sweep
+from trainer_core.run.storage.checkpoints import sweep
 
 
 @pytest.fixture

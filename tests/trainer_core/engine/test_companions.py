@@ -9,7 +9,7 @@ from trainer_core.engine.companions import companions_of
 from trainer_core.engine.data.prompt_format import PROMPT_FILE, PromptFormat
 from trainer_core.engine.data.tokenizer import load_tokenizer
 from trainer_core.engine.model import add_adapters
-from trainer_core.run.config import LoraConfig
+from trainer_core.run.config.run_config import LoraConfig
 
 
 def test_a_model_has_configuration_tokenizer_and_prompt(tmp_path):

@@ -11,7 +11,7 @@ from trainer_core.engine.failure import TrainingFailed, is_out_of_memory, memory
 from trainer_core.engine.model import TINY_SHAPE
 from trainer_core.engine.precision import choose_numerics
 from trainer_core.engine.settled import settle_length, settle_steps
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 CPU = torch.device("cpu")
 

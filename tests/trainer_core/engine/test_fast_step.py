@@ -14,7 +14,7 @@ from trainer_core.engine.fast_step import BackwardStepper, takes_fast_path, want
 from trainer_core.engine.kernels.block_adamw import BlockAdamW
 from trainer_core.engine.precision import Numerics
 from trainer_core.engine.rank import main
-from trainer_core.run.config import OptimizerConfig, ParallelConfig, RunConfig
+from trainer_core.run.config.run_config import OptimizerConfig, ParallelConfig, RunConfig
 
 GIB = 1 << 30
 

@@ -14,7 +14,7 @@ from trainer_core.engine.four_bits import FourBitLinear, hold_in_four_bits, plai
 from trainer_core.engine.gather import gather_weights
 from trainer_core.engine.model import add_adapters, blocks_of
 from trainer_core.engine.model_folder import export, merged
-from trainer_core.run.config import LoraConfig
+from trainer_core.run.config.run_config import LoraConfig
 
 CPU = torch.device("cpu")
 

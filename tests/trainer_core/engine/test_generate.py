@@ -15,7 +15,7 @@ from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.generate import continue_ids, generate_texts, main, model_folder_of
 from trainer_core.engine.model_folder import ModelCard, save_model_folder
 from trainer_core.errors import UserError
-from trainer_core.run.directory import RunDirectory
+from trainer_core.run.record.directory import RunDirectory
 
 
 class Words:

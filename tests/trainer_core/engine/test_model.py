@@ -21,8 +21,8 @@ from trainer_core.engine.model import (
 )
 from trainer_core.engine.precision import choose_numerics
 from trainer_core.errors import ConfigError, UserError
-from trainer_core.run.catalog import require_model
-from trainer_core.run.config import LoraConfig, RunConfig
+from trainer_core.run.config.catalog import require_model
+from trainer_core.run.config.run_config import LoraConfig, RunConfig
 
 CPU = torch.device("cpu")
 NUMERICS = choose_numerics("auto", CPU)

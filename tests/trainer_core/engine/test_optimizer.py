@@ -13,7 +13,7 @@ from trainer_core.engine.optimizer import (
     learning_rate_at,
     set_learning_rate,
 )
-from trainer_core.run.config import OptimizerConfig
+from trainer_core.run.config.run_config import OptimizerConfig
 
 
 def small_network():

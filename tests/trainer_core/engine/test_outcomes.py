@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainer_core.engine import rank
-from trainer_core.run.directory import RunDirectory
+from trainer_core.run.record.directory import RunDirectory
 
 
 def test_samples_come_from_held_out_rows_or_from_the_users_prompts(make_run, read_events):

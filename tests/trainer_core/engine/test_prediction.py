@@ -12,8 +12,8 @@ from trainer_core.engine.prediction import cheapest_fix, predicted_peak_bytes
 from trainer_core.engine.settled import settle_steps
 from trainer_core.plan.choose import make_verdict
 from trainer_core.plan.types import Hardware
-from trainer_core.run.config import ParallelConfig, RunConfig
-from trainer_core.run.workload import workload_of
+from trainer_core.run.config.run_config import ParallelConfig, RunConfig
+from trainer_core.run.config.workload import workload_of
 
 CPU = torch.device("cpu")
 

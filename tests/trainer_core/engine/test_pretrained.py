@@ -96,7 +96,7 @@ def test_an_encoder_is_refused(tmp_path):
 
 def test_an_adapter_folder_brings_its_base_along(make_model, tmp_path):
     from trainer_core.engine.model import add_adapters, load_for_inference
-    from trainer_core.run.config import LoraConfig
+    from trainer_core.run.config.run_config import LoraConfig
 
     base = make_model("gpt2")
     base.save_pretrained(tmp_path / "base")

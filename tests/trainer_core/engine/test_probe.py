@@ -8,7 +8,7 @@ import torch
 from trainer_core.engine import probe, rank, trainer
 from trainer_core.engine.passes import Passes
 from trainer_core.engine.probe import states_to_come
-from trainer_core.run.events import MemoryProbed
+from trainer_core.run.record.events import MemoryProbed
 
 
 @pytest.fixture

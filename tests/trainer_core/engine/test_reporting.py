@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from trainer_core.engine import reporting
 from trainer_core.engine.reporting import Reporter, versions
-from trainer_core.run.events import Notice
-from trainer_core.run.heartbeat import read_beat
+from trainer_core.run.processes.heartbeat import read_beat
+from trainer_core.run.record.events import Notice
 
 
 def test_rank_0_writes_and_every_rank_beats(tmp_path, read_events):

@@ -9,7 +9,7 @@ import pytest
 
 from trainer_core.engine import rank, run_log
 from trainer_core.engine.run_log import RunLog, say
-from trainer_core.run.events import Eval, Notice, Phase, RunStarted, Step, TrainingEnded
+from trainer_core.run.record.events import Eval, Notice, Phase, RunStarted, Step, TrainingEnded
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from trainer_core.engine import tensor_file
 from trainer_core.engine.checkpoint import latest_checkpoint
 from trainer_core.engine.distributed import World
 from trainer_core.engine.model import add_adapters
-from trainer_core.run.checkpoints import checkpoint_folders, leftovers, verify
-from trainer_core.run.config import LoraConfig
+from trainer_core.run.config.run_config import LoraConfig
+from trainer_core.run.storage.checkpoints import checkpoint_folders, leftovers, verify
 
 
 @pytest.fixture

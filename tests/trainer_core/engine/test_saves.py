@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from trainer_core.engine import rank, saves, tensor_file, trainer
-from trainer_core.run.checkpoints import checkpoint_folders, leftovers, verify
-from trainer_core.run.control import accept_request, new_request
+from trainer_core.run.record.control import accept_request, new_request
+from trainer_core.run.storage.checkpoints import checkpoint_folders, leftovers, verify
 
 QUIET = {"sample": {"count": 0}, "data": {"eval_fraction": 0.0}}
 

@@ -7,7 +7,7 @@ import torch
 
 from trainer_core.engine.settled import settle_length, settle_steps
 from trainer_core.errors import ConfigError
-from trainer_core.run.config import ParallelConfig, RunConfig
+from trainer_core.run.config.run_config import ParallelConfig, RunConfig
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 

@@ -18,7 +18,7 @@ from trainer_core.engine.recompute import recompute_blocks
 from trainer_core.engine.reporting import Reporter
 from trainer_core.engine.settled import settle_steps
 from trainer_core.errors import UserError
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 CPU = torch.device("cpu")
 

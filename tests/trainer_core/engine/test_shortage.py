@@ -11,7 +11,7 @@ from trainer_core.engine import evaluation, rank, shortage
 from trainer_core.engine.failure import TrainingFailed
 from trainer_core.engine.passes import Passes
 from trainer_core.engine.shortage import NOTE, Shortage, with_smaller_plan
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 def short_at(monkeypatch, step: int, times: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainer_core.engine import outcomes, rank, trainer
-from trainer_core.run.control import accept_request, new_request, take_answers
+from trainer_core.run.record.control import accept_request, new_request, take_answers
 
 
 def test_a_run_from_its_first_event_to_its_model(make_run, read_events):

@@ -9,7 +9,7 @@ import pytest
 
 from trainer_core.engine import wishes as module
 from trainer_core.engine.wishes import Wishes
-from trainer_core.run.control import accept_request, new_request, take_answers
+from trainer_core.run.record.control import accept_request, new_request, take_answers
 
 
 def ask(folder, action):

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from trainer_core.plan.shapes import shape_from_hf_config
-from trainer_core.run.catalog import model_presets
-from trainer_core.run.config_file import PRESETS
+from trainer_core.run.config.catalog import model_presets
+from trainer_core.run.config.config_file import PRESETS
 from trainer_core.yaml_text import read_yaml_file
 
 GPT2 = {

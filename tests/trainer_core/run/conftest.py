@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from trainer_core.run.config import RunConfig
-from trainer_core.run.directory import RunDirectory, create_run
-from trainer_core.run.identity import lock_holder, lock_is_held
-from trainer_core.run.process import start_run
-from trainer_core.run.ranks import kill_leftovers
+from trainer_core.run.config.run_config import RunConfig
+from trainer_core.run.processes.identity import lock_holder, lock_is_held
+from trainer_core.run.processes.process import start_run
+from trainer_core.run.record.directory import RunDirectory, create_run
+from trainer_core.run.supervision.ranks import kill_leftovers
 
 STAND_IN = Path(__file__).parents[2] / "stand_in_rank.py"
 

@@ -31,8 +31,8 @@ from trainer_core.engine.data.tokenise import (
 )
 from trainer_core.engine.data.tokenizer import load_encoder
 from trainer_core.errors import DataError, DataErrors, UserError
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.config.data_report import DataReport, RenderedRow, RowError
+from trainer_core.run.config.run_config import RunConfig
 
 CHECKED_BYTES = 64 * 2**20
 """Files up to this size are checked whole; of more, `SAMPLED_ROWS` rows."""

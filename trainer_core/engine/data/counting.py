@@ -26,8 +26,8 @@ from trainer_core.engine.data.tokenise import (
     note_documents,
     split_documents,
 )
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport
+from trainer_core.run.config.data_report import DataReport
+from trainer_core.run.config.run_config import RunConfig
 
 COUNTED_CHARACTERS = 4_000_000
 """Text that is tokenised for the counts: about two seconds of one core."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from trainer_core.errors import ConfigError, DataError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 Format = Literal["instruction", "prompt-completion", "chat", "text"]
 

@@ -7,10 +7,10 @@ from trainer_core.engine.data.lengths import DEFAULT_SEQUENCE_LENGTH
 from trainer_core.errors import UserError
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.plan.types import ModelShape
-from trainer_core.run.catalog import require_model
-from trainer_core.run.config import RunConfig
-from trainer_core.run.data_report import DataReport
-from trainer_core.run.defaults import choose_length
+from trainer_core.run.config.catalog import require_model
+from trainer_core.run.config.data_report import DataReport
+from trainer_core.run.config.defaults import choose_length
+from trainer_core.run.config.run_config import RunConfig
 
 
 def fitting_length(config: RunConfig, report: DataReport | None = None) -> int:

@@ -35,7 +35,7 @@ from trainer_core.engine.data.tokenise import (
     write_tokens,
 )
 from trainer_core.errors import DataError
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 DataPhase = Literal["downloading", "checking data", "tokenizing"]
 OnProgress = Callable[[DataPhase, int | None, int | None, str | None], None]

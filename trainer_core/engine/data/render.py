@@ -8,7 +8,7 @@ from trainer_core.engine.data.detect import Layout
 from trainer_core.engine.data.example import Example, RowProblem
 from trainer_core.engine.data.prompt_format import Message, PromptFormat, PromptName
 from trainer_core.errors import ConfigError, UserError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 _SAMPLE_CHARACTERS = 200
 """Of a plain text, this much is given as a prompt when the model is asked for a sample."""

@@ -13,9 +13,9 @@ from trainer_core.engine.data.fitting import advice_on_length
 from trainer_core.errors import UserError, mend_rows
 from trainer_core.foreign_text import show, show_line
 from trainer_core.json_lines import write_json_line
-from trainer_core.run.config import RunConfig
-from trainer_core.run.config_file import load_config, override, parse_config
-from trainer_core.run.data_report import DataReport, DownloadTold, RenderedRow, RowError
+from trainer_core.run.config.config_file import load_config, override, parse_config
+from trainer_core.run.config.data_report import DataReport, DownloadTold, RenderedRow, RowError
+from trainer_core.run.config.run_config import RunConfig
 from trainer_core.yaml_text import read_yaml
 
 USER_MISTAKE = 2

@@ -14,8 +14,8 @@ import msgspec
 
 from trainer_core.builtin import PYTHON_STDLIB, PYTHON_STDLIB_LICENCE
 from trainer_core.errors import DataError
-from trainer_core.run.config import DataConfig
-from trainer_core.run.config_file import PRESETS
+from trainer_core.run.config.config_file import PRESETS
+from trainer_core.run.config.run_config import DataConfig
 from trainer_core.yaml_text import read_yaml_file
 
 BUILT_IN = "python-stdlib"

@@ -19,7 +19,7 @@ from trainer_core.engine.data.encoder import EncodedRow, TextEncoder
 from trainer_core.engine.data.held_out import choose_held_out, smallest
 from trainer_core.engine.data.lengths import LengthPolicy
 from trainer_core.engine.data.source import Split
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 BATCH_ROWS = 512
 """Rows encoded at once: enough to keep every core of the Rust tokenizer busy."""

@@ -22,7 +22,7 @@ from trainer_core.engine.data.encoder import (
 from trainer_core.engine.data.hub import hub_error, settle_network
 from trainer_core.errors import UserError
 from trainer_core.folders import cache_root
-from trainer_core.run.found_here import smollm2_file
+from trainer_core.run.config.found_here import smollm2_file
 
 CEREBRAS_PREFIXES = ("cerebras-gpt-", "cerebras/cerebras-gpt-")
 """Presets and hub ids whose vocabulary is GPT-2's, in lower case."""
@@ -83,7 +83,7 @@ def load_encoder(model: str, *, revision: str | None = None) -> TextEncoder:
 
 def hub_id_of(model: str) -> str:
     """Return the hub id behind a preset; other names are hub ids themselves."""
-    from trainer_core.run.catalog import find_model
+    from trainer_core.run.config.catalog import find_model
 
     entry = find_model(model)
     return entry.hub_id if entry is not None and entry.hub_id else model

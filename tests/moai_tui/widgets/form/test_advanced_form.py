@@ -8,7 +8,7 @@ from moai_tui.widgets.form.form_state import FormState
 from tests.moai_tui.form_facts import CPU
 from tests.moai_tui.widget_app import WidgetApp
 from trainer_core.accelerators.base import DeviceProcess
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 CARD = replace(CPU, kind="nvidia", name="NVIDIA H100", uuid="GPU-1", index=1)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from moai_tui.widgets.form.catalog_choices import HERE, PRESETS, dataset_choices, model_choices
-from trainer_core.run.catalog import DatasetEntry, ModelEntry, model_presets
+from trainer_core.run.config.catalog import DatasetEntry, ModelEntry, model_presets
 
 
 def test_what_is_built_in_is_here_and_presets_name_their_download() -> None:

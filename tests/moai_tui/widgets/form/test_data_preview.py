@@ -6,8 +6,8 @@ from moai_tui.widgets.form.data_preview import DataPreview, data_lines
 from moai_tui.widgets.form.form_state import FormState
 from tests.moai_tui.form_facts import BROKEN_REPORT, REPORT
 from tests.moai_tui.widget_app import WidgetApp, text_of
-from trainer_core.run.config import DataConfig, RunConfig
-from trainer_core.run.data_report import DataReport, RenderedRow
+from trainer_core.run.config.data_report import DataReport, RenderedRow
+from trainer_core.run.config.run_config import DataConfig, RunConfig
 
 KNOWN = FormState(report=REPORT)
 

@@ -8,7 +8,7 @@ from moai_tui.widgets.form.form_part import FormPart
 from moai_tui.widgets.form.form_state import FormState
 from tests.moai_tui.form_facts import REASONS, resolved
 from tests.moai_tui.widget_app import WidgetApp
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 class PartApp(WidgetApp):

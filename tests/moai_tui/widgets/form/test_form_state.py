@@ -15,8 +15,8 @@ from moai_tui.widgets.form.form_state import (
 )
 from tests.moai_tui.form_facts import BROKEN_REPORT, CPU, REPORT, VERDICT
 from trainer_core.accelerators.base import DeviceProcess
-from trainer_core.run.config import DataConfig, RunConfig
-from trainer_core.run.data_report import RowError
+from trainer_core.run.config.data_report import RowError
+from trainer_core.run.config.run_config import DataConfig, RunConfig
 
 DEFAULTS = RunConfig()
 

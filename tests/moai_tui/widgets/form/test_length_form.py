@@ -7,7 +7,7 @@ import pytest
 from moai_tui.widgets.form.form_state import FormState
 from moai_tui.widgets.form.length_form import Length, LengthForm, length_of
 from tests.moai_tui.form_facts import REPORT, resolved
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 def state_of(draft: RunConfig, **changes: object) -> FormState:

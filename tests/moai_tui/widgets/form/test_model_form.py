@@ -3,7 +3,7 @@ from __future__ import annotations
 from moai_tui.widgets.form.field_spec import Choice
 from moai_tui.widgets.form.form_state import FormState
 from moai_tui.widgets.form.model_form import ModelForm
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 CHOICES = (Choice(value="tiny", label="tiny", details=("7.63M parameters", "built in")),)
 

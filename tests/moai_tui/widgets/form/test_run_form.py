@@ -5,7 +5,7 @@ from moai_tui.widgets.form.form_state import FormState
 from moai_tui.widgets.form.run_form import RunForm
 from tests.moai_tui.form_facts import resolved
 from tests.moai_tui.widget_app import WidgetApp
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 async def test_every_part_draws_from_one_state() -> None:

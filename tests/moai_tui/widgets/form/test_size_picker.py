@@ -6,7 +6,7 @@ from moai_tui.widgets.form.form_state import FormState
 from moai_tui.widgets.form.size_picker import SizePicker, size_choices
 from tests.moai_tui.form_facts import SMALL, VERDICT
 from trainer_core.plan.types import SizeVerdict
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 NO = replace(SMALL, size="Medium.32GB", devices=2, verdict="no")
 UNFORMED = SizeVerdict(size="Large.64GB", devices=4, verdict="cannot be formed")

@@ -9,7 +9,7 @@ from moai_tui.widgets.glyphs import UNICODE
 from moai_tui.widgets.run.compare_table import CompareTable
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import WidgetApp, text_of
-from trainer_core.run.config import RunConfig
+from trainer_core.run.config.run_config import RunConfig
 
 
 def two_runs() -> tuple[ReadRun, ReadRun]:

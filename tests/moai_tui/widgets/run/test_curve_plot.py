@@ -10,7 +10,7 @@ from moai_tui.widgets.glyphs import ASCII, UNICODE
 from moai_tui.widgets.run.axis import axis_for
 from moai_tui.widgets.run.curve_plot import ChartData, Frame, Layer, Overlay, Plot, since
 from tests.moai_tui.widget_app import text_of
-from trainer_core.run.curve import Curve
+from trainer_core.run.record.curve import Curve
 
 AXIS = axis_for(0, 10, ticks=4)
 

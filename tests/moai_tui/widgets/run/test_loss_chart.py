@@ -11,7 +11,7 @@ from moai_tui.widgets.run.curve_plot import ChartData, Overlay
 from moai_tui.widgets.run.loss_chart import LossChart
 from tests.moai_tui.scripted_run import training
 from tests.moai_tui.widget_app import WidgetApp, text_of
-from trainer_core.run.curve import Curve
+from trainer_core.run.record.curve import Curve
 
 
 def chart(steps: int = 300, signs: Glyphs = UNICODE) -> LossChart:

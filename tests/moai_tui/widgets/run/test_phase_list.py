@@ -11,7 +11,7 @@ from moai_tui.widgets.run.phase_list import PhaseList
 from moai_tui.widgets.run.run_status import RunFacts
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import text_of
-from trainer_core.run.events import Notice, Phase
+from trainer_core.run.record.events import Notice, Phase
 
 
 def rows(update: RunUpdated, now: float, *, width: int = 78, signs: Glyphs = UNICODE,

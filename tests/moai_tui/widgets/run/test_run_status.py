@@ -10,7 +10,7 @@ from moai_tui.widgets.painted import in_ascii
 from moai_tui.widgets.run.run_status import RunFacts, RunStatus, progress_bar
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import styles_of, text_of
-from trainer_core.run.curve import Curve
+from trainer_core.run.record.curve import Curve
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from moai_tui.widgets.glyphs import UNICODE
 from moai_tui.widgets.run.sample_compare import SampleCompare
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import WidgetApp, text_of
-from trainer_core.run.events import RunEnded, Sample, SamplePair
-from trainer_core.run.view import RunView
+from trainer_core.run.record.events import RunEnded, Sample, SamplePair
+from trainer_core.run.record.view import RunView
 
 
 def shown(view: RunView) -> SampleCompare:

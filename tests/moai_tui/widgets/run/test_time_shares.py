@@ -11,7 +11,7 @@ from moai_tui.widgets.run.run_status import RunFacts
 from moai_tui.widgets.run.time_shares import TimeShares, time_shares
 from tests.moai_tui import scripted_run
 from tests.moai_tui.widget_app import text_of
-from trainer_core.run.view import RunView
+from trainer_core.run.record.view import RunView
 
 
 def rows(view: RunView, width: int = 78, state: str = "running") -> list[str]:

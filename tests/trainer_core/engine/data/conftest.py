@@ -13,7 +13,7 @@ from trainer_core.engine.data.record import Record
 from trainer_core.engine.data.source import DataFile, find_source
 from trainer_core.engine.data.text_files import read_csv, read_json, read_jsonl, read_text
 from trainer_core.errors import DataError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 READERS = {"jsonl": read_jsonl, "json": read_json, "csv": read_csv, "text": read_text}
 

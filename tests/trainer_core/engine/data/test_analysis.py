@@ -14,7 +14,7 @@ from trainer_core.engine.data.pack import plan_rows
 from trainer_core.engine.data.prepared import prepare
 from trainer_core.engine.data.tokenizer import load_tokenizer
 from trainer_core.errors import DataError, DataErrors, UserError
-from trainer_core.run.config import DataConfig, RunConfig
+from trainer_core.run.config.run_config import DataConfig, RunConfig
 
 Write = Callable[..., Path]
 Rows = list[dict[str, object]]

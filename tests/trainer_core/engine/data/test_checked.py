@@ -19,7 +19,7 @@ from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.data.read import Opened, open_source
 from trainer_core.engine.data.source import find_source
 from trainer_core.errors import DataError, DataErrors
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 Write = Callable[..., Path]
 

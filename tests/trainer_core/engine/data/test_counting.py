@@ -9,7 +9,7 @@ import pytest
 
 from trainer_core.engine.data import counting
 from trainer_core.engine.data.analysis import data_report
-from trainer_core.run.config import DataConfig, RunConfig
+from trainer_core.run.config.run_config import DataConfig, RunConfig
 
 Write = Callable[..., Path]
 Rows = list[dict[str, object]]

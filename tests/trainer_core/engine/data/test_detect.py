@@ -8,7 +8,7 @@ import pytest
 
 from trainer_core.engine.data.detect import detect
 from trainer_core.errors import ConfigError, DataError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 PUBLIC = [
     (["instruction", "input", "output"], "instruction", ["instruction", "output", "input"]),

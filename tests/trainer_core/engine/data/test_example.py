@@ -8,7 +8,7 @@ import pytest
 
 from trainer_core.engine.data.detect import Layout, detect
 from trainer_core.engine.data.example import Example, RowProblem, Turn, example_of
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 
 def layout(*columns: str, chat: bool = False) -> Layout:

@@ -10,8 +10,8 @@ import pytest
 from trainer_core.engine.data.analysis import data_report
 from trainer_core.engine.data.fitting import advice_on_length, fitting_length
 from trainer_core.engine.data.lengths import DEFAULT_SEQUENCE_LENGTH
-from trainer_core.run.config import RunConfig
-from trainer_core.run.defaults import TINY_LENGTH
+from trainer_core.run.config.defaults import TINY_LENGTH
+from trainer_core.run.config.run_config import RunConfig
 
 Write = Callable[..., Path]
 

@@ -15,8 +15,8 @@ import pytest
 
 from tests.hub_server import SmallHub
 from trainer_core.engine.data.hub_download import bytes_watched, files_read
-from trainer_core.run.config import DataConfig, EvalConfig, RunConfig, SampleConfig
-from trainer_core.run.config_file import dump_config
+from trainer_core.run.config.config_file import dump_config
+from trainer_core.run.config.run_config import DataConfig, EvalConfig, RunConfig, SampleConfig
 
 ROOT = Path(__file__).resolve().parents[4]
 

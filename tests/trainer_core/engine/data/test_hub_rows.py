@@ -10,7 +10,7 @@ import pytest
 from trainer_core.engine.data.hub_rows import load_hub_rows
 from trainer_core.engine.data.source import Source, find_source
 from trainer_core.errors import DataError, UserError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 
 def source(**data: Any) -> Source:

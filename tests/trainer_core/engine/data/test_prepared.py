@@ -13,7 +13,7 @@ import pytest
 from trainer_core.engine.data.prepared import PreparedData, prepare
 from trainer_core.engine.data.tokenizer import load_tokenizer
 from trainer_core.errors import ConfigError, DataError, DataErrors
-from trainer_core.run.config import DataConfig, RunConfig
+from trainer_core.run.config.run_config import DataConfig, RunConfig
 
 Write = Callable[..., Path]
 Rows = list[dict[str, object]]

@@ -11,7 +11,7 @@ import pytest
 from trainer_core.engine.data.read import Opened, open_source
 from trainer_core.engine.data.source import find_source
 from trainer_core.errors import DataError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 CODE = '''def area(width, height):
     """Return the area of a rectangle in square units."""
@@ -77,7 +77,7 @@ def test_small_local_files_need_no_heavy_library() -> None:
     code = (
         "import sys; from trainer_core.engine.data.read import open_source\n"
         "from trainer_core.engine.data.source import find_source\n"
-        "from trainer_core.run.config import DataConfig\n"
+        "from trainer_core.run.config.run_config import DataConfig\n"
         "source = find_source('python-stdlib', DataConfig())\n"
         "assert len(list(open_source(source).records(print))) == 2320\n"
         "heavy = {'torch', 'transformers', 'datasets', 'pandas', 'pyarrow'} & set(sys.modules)\n"

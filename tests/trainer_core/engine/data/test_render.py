@@ -9,7 +9,7 @@ from trainer_core.engine.data.example import Example, RowProblem, Turn
 from trainer_core.engine.data.prompt_format import PromptFormat
 from trainer_core.engine.data.render import choose_prompt_format, render
 from trainer_core.errors import ConfigError
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

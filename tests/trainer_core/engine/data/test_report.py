@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from trainer_core.engine.data.report import main, report_lines
-from trainer_core.run.data_report import DataReport, RenderedRow
+from trainer_core.run.config.data_report import DataReport, RenderedRow
 
 Write = Callable[..., Path]
 Rows = list[dict[str, object]]

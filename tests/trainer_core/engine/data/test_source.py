@@ -9,8 +9,8 @@ import pytest
 
 from trainer_core.engine.data.source import Source, find_source, fingerprint
 from trainer_core.errors import DataError
-from trainer_core.run.config import DataConfig
-from trainer_core.run.config_file import PRESETS
+from trainer_core.run.config.config_file import PRESETS
+from trainer_core.run.config.run_config import DataConfig
 from trainer_core.yaml_text import read_yaml_file
 
 ROW = '{"text": "x"}\n'

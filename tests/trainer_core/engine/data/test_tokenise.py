@@ -23,7 +23,7 @@ from trainer_core.engine.data.tokenise import (
     token_type,
     write_tokens,
 )
-from trainer_core.run.config import DataConfig
+from trainer_core.run.config.run_config import DataConfig
 
 
 def row(number: int, split: Split | None = None, answer: str = "def f(): pass") -> CheckedRow:

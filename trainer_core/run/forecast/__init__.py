@@ -1,0 +1,1 @@
+"""What a run would take: its plan, and what was measured here before."""

@@ -1,0 +1,1 @@
+"""Runs seen from outside: one in numbers, all in a list, two side by side."""

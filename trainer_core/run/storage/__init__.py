@@ -1,0 +1,1 @@
+"""What runs keep on the disk: checkpoints, room, what may go."""

@@ -1,0 +1,1 @@
+"""How a run lives: started, waiting, watched, restarted, ended."""
