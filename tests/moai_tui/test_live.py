@@ -28,13 +28,14 @@ from moai_tui.messages import (
     StopRequested,
     TroubleMet,
 )
+from tests.run_events import run_started
 from trainer_core.errors import ConfigError
 from trainer_core.run.config.data_report import DataReport
 from trainer_core.run.config.run_config import RunConfig
 from trainer_core.run.processes import data_worker
 from trainer_core.run.record.directory import create_run
 from trainer_core.run.record.event_log import EventWriter
-from trainer_core.run.record.events import RunStarted, Step
+from trainer_core.run.record.events import Step
 
 
 class Post:
@@ -102,23 +103,7 @@ def workers(monkeypatch):
 def run_with_steps(count):
     directory = create_run(RunConfig(name="alpaca", steps=count))
     writer = EventWriter(directory.events_path, 1)
-    writer.write(
-        RunStarted(
-            model="tiny",
-            dataset="python-stdlib",
-            method="full",
-            parameters=1,
-            trained_parameters=1,
-            train_rows=1,
-            eval_rows=1,
-            train_sequences=1,
-            counted_tokens_per_epoch=1,
-            tokens_per_epoch=1,
-            total_steps=count,
-            steps_per_epoch=1.0,
-            world_size=1,
-        )
-    )
+    writer.write(run_started(total_steps=count))
     return directory, writer
 
 

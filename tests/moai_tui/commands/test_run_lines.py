@@ -4,6 +4,7 @@ import pytest
 
 from moai_tui.commands import output
 from moai_tui.commands.run_lines import RunLines, answer_text, change_text, write_end
+from tests.run_events import run_started
 from trainer_core.run.record.events import (
     AnyEvent,
     CheckpointSaved,
@@ -15,26 +16,12 @@ from trainer_core.run.record.events import (
     RankDied,
     RequestAnswered,
     Restarted,
-    RunStarted,
     Step,
 )
 from trainer_core.run.record.summary import RunSummary
 
-STARTED = RunStarted(
-    model="tiny",
-    dataset="data\x1b[31m",
-    method="full",
-    parameters=2_000_000,
-    trained_parameters=1,
-    train_rows=100,
-    eval_rows=1,
-    train_sequences=1,
-    counted_tokens_per_epoch=1,
-    tokens_per_epoch=1,
-    total_steps=10,
-    steps_per_epoch=1.0,
-    world_size=1,
-    plan="one device",
+STARTED = run_started(
+    dataset="data\x1b[31m", parameters=2_000_000, train_rows=100, plan="one device"
 )
 
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.run_events import run_started
 from trainer_core.engine import rank, run_log
 from trainer_core.engine.run_log import RunLog, say
 from trainer_core.run.record.events import Eval, Notice, Phase, RunStarted, Step, TrainingEnded
@@ -21,20 +22,15 @@ def clock(monkeypatch):
 
 
 def started(steps: int) -> RunStarted:
-    return RunStarted(
-        model="tiny",
+    return run_started(
         dataset="rows.jsonl",
-        method="full",
         parameters=2_000_000,
         trained_parameters=2_000_000,
         train_rows=9,
-        eval_rows=1,
         train_sequences=9,
         counted_tokens_per_epoch=90,
         tokens_per_epoch=99,
         total_steps=steps,
-        steps_per_epoch=1.0,
-        world_size=1,
         plan="one device",
     )
 

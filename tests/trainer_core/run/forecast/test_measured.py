@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.run_events import run_started
 from trainer_core.accelerators.inventory import read_devices
 from trainer_core.plan.hardware import hardware_from
 from trainer_core.run.config.run_config import RunConfig
@@ -12,7 +13,7 @@ from trainer_core.run.forecast import measured
 from trainer_core.run.forecast.draft import verdict_for
 from trainer_core.run.record.directory import RunDirectory, create_run, write_config
 from trainer_core.run.record.event_log import EventWriter
-from trainer_core.run.record.events import RunStarted, Step
+from trainer_core.run.record.events import Step
 
 
 @pytest.fixture(autouse=True)
@@ -26,23 +27,7 @@ def _run(steps: int) -> tuple[RunDirectory, RunConfig]:
     config = verdict_for(draft, read_devices().devices).ready
     directory = create_run(config)
     writer = EventWriter(directory.events_path, 1)
-    writer.write(
-        RunStarted(
-            model="tiny",
-            dataset="python-stdlib",
-            method="full",
-            parameters=1,
-            trained_parameters=1,
-            train_rows=1,
-            eval_rows=1,
-            train_sequences=1,
-            counted_tokens_per_epoch=1,
-            tokens_per_epoch=1,
-            total_steps=steps,
-            steps_per_epoch=1.0,
-            world_size=1,
-        )
-    )
+    writer.write(run_started(total_steps=steps))
     tokens = (config.global_batch_size or 0) * (config.sequence_length or 0)
     for step in range(1, steps + 1):
         writer.write(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from tests.run_events import run_started
 from trainer_core.run.overview import summarize as summarize_module
 from trainer_core.run.overview.summarize import (
     list_runs,
@@ -48,23 +49,7 @@ def write(run: RunDirectory, name: str, *events: Event) -> None:
 
 
 def started(total_steps: int = 10) -> RunStarted:
-    return RunStarted(
-        model="tiny",
-        dataset="d",
-        method="full",
-        parameters=1,
-        trained_parameters=1,
-        train_rows=1,
-        eval_rows=1,
-        train_sequences=1,
-        counted_tokens_per_epoch=1,
-        tokens_per_epoch=1,
-        total_steps=total_steps,
-        steps_per_epoch=1.0,
-        world_size=1,
-        plan="one device",
-        predicted_memory_bytes=1000,
-    )
+    return run_started(total_steps=total_steps, plan="one device", predicted_memory_bytes=1000)
 
 
 def step(number: int) -> Step:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.run_events import run_started
 from trainer_core.run.record.events import (
     AnyEvent,
     CheckpointSaved,
@@ -16,11 +17,7 @@ from trainer_core.run.record.view import RunView
 
 
 def started(total: int = 100, **fields: int | None) -> RunStarted:
-    return RunStarted(
-        model="tiny", dataset="d", method="full", parameters=1, trained_parameters=1,
-        train_rows=1, eval_rows=1, train_sequences=1, counted_tokens_per_epoch=1,
-        tokens_per_epoch=1, total_steps=total, steps_per_epoch=1.0, world_size=1, **fields,
-    )  # fmt: skip
+    return run_started(total_steps=total, **fields)
 
 
 def step(number: int, seconds: float = 2.0, attempt: int = 1) -> Step:

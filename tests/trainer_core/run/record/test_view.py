@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 
+from tests.run_events import run_started
 from trainer_core.run.record.curve import Curve
 from trainer_core.run.record.events import (
     CheckpointSaved,
@@ -18,7 +19,6 @@ from trainer_core.run.record.events import (
     RequestAnswered,
     Restarted,
     RunEnded,
-    RunStarted,
     Sample,
     SamplePair,
     StateChanged,
@@ -26,16 +26,6 @@ from trainer_core.run.record.events import (
     TrainingEnded,
 )
 from trainer_core.run.record.view import MARKS_KEPT, NOTICES_KEPT, RunView
-
-
-def started(**changes: object) -> RunStarted:
-    facts: dict[str, object] = {
-        "model": "tiny", "dataset": "d", "method": "full", "parameters": 1,
-        "trained_parameters": 1, "train_rows": 1, "eval_rows": 1, "train_sequences": 1,
-        "counted_tokens_per_epoch": 1, "tokens_per_epoch": 1, "total_steps": 10,
-        "steps_per_epoch": 1.0, "world_size": 1,
-    }  # fmt: skip
-    return RunStarted(**(facts | changes))  # type: ignore[arg-type]
 
 
 def step(number: int, time: float = 0.0, attempt: int = 1, **changes: object) -> Step:
@@ -72,14 +62,16 @@ def test_phases_before_step_1_are_kept_with_their_times() -> None:
 
 
 def test_speed_leaves_the_first_step_out() -> None:
-    view = view_of(started(), step(1, 1.0, tokens=1, step_seconds=60.0), step(2, 2.0), step(3, 3.0))
+    view = view_of(
+        run_started(), step(1, 1.0, tokens=1, step_seconds=60.0), step(2, 2.0), step(3, 3.0)
+    )
     assert view.mean_tokens_per_second == pytest.approx(200.0)
     assert view.mean_padded_tokens_per_second == pytest.approx(320.0)
     assert view.eta_seconds == pytest.approx(7 * 0.5)
 
 
 def test_unknown_before_the_second_step() -> None:
-    view = view_of(started(), step(1))
+    view = view_of(run_started(), step(1))
     assert view.mean_tokens_per_second is None
     assert view.eta_seconds is None
 
@@ -130,13 +122,13 @@ def test_a_resumed_run_goes_on_from_its_checkpoint() -> None:
     pair = (SamplePair(prompt="p", text="t"),)
     first = [step(number, float(number)) for number in range(1, 9)]
     view = view_of(
-        started(),
+        run_started(),
         Eval(step=0, eval_loss=5.0, eval_tokens=1), Sample(step=0, samples=pair),
         *first,
         Eval(step=8, eval_loss=2.0, eval_tokens=1), Sample(step=8, samples=pair),
         TrainingEnded(step=8, reason="failed"), RunEnded(state="failed", exit_code=1),
         Restarted(from_step=4, attempt=2),
-        started(attempt=2, resumed_from_step=4, time=100.0),
+        run_started(attempt=2, resumed_from_step=4, time=100.0),
     )  # fmt: skip
     assert [seen.step for seen in view.evals] == [0]
     assert view.eval_loss.last_step == 0
@@ -166,7 +158,7 @@ def test_the_peak_is_the_largest_seen() -> None:
 
 
 def test_a_snapshot_is_left_alone_by_later_events() -> None:
-    view = view_of(started(), Phase(name="loading", time=1.0), step(1))
+    view = view_of(run_started(), Phase(name="loading", time=1.0), step(1))
     copy = view.snapshot()
     view.apply(Phase(name="loading", finished=True, time=9.0))
     view.apply(step(2))
@@ -179,8 +171,10 @@ def test_a_snapshot_is_left_alone_by_later_events() -> None:
 
 
 def test_the_probed_peak_is_kept() -> None:
-    assert view_of(started()).probed_memory_bytes is None
-    view = view_of(started(), MemoryProbed(probed_memory_bytes=900, predicted_memory_bytes=1000))
+    assert view_of(run_started()).probed_memory_bytes is None
+    view = view_of(
+        run_started(), MemoryProbed(probed_memory_bytes=900, predicted_memory_bytes=1000)
+    )
     assert view.probed_memory_bytes == 900
 
 
@@ -188,7 +182,7 @@ def test_an_extended_run_has_its_new_length() -> None:
     answer = RequestAnswered(
         request_id="1", action="extend", ok=True, step=2, settled={"total_steps": 30}
     )
-    view = view_of(started(), step(1), step(2), answer)
+    view = view_of(run_started(), step(1), step(2), answer)
     assert view.started is not None
     assert view.started.total_steps == 30
     assert view.eta_seconds == pytest.approx(28 * 0.5)
@@ -197,7 +191,7 @@ def test_an_extended_run_has_its_new_length() -> None:
 def test_many_at_once_are_the_same_as_one_by_one() -> None:
     """Restarts, overlapping steps, losses that are no number, events between the steps."""
     whole: dict[str, object] = {"grad_norm": 1.0, "tokens_per_second": 200.0}
-    events: list[Event] = [started(), step(1, 1.0)]
+    events: list[Event] = [run_started(), step(1, 1.0)]
     events += [
         step(number, float(number), train_loss=number % 7 / 3, **whole) for number in range(2, 90)
     ]
@@ -213,7 +207,7 @@ def test_many_at_once_are_the_same_as_one_by_one() -> None:
     events += [Eval(step=110, eval_loss=2.0, eval_tokens=1, time=91.5, attempt=1)]
     events += [
         Restarted(from_step=91, attempt=2, time=130.0),
-        started(resumed_from_step=91, attempt=2),
+        run_started(resumed_from_step=91, attempt=2),
     ]
     events += [step(number, 100.0 + number, attempt=2, **whole) for number in range(92, 700)]
     single, many = view_of(*events), RunView()
