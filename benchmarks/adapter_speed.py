@@ -134,30 +134,16 @@ def model_of(name: str, scratch: Path) -> str:
 
 def measure_peer(config: Any, rows: int, way: str, steps: int, scratch: Path) -> dict[str, Any]:
     """Train the same adapters on the same rows with HF Trainer and peft, in bf16."""
-    import torch
     from peft import LoraConfig, get_peft_model
 
-    from benchmarks.peer_loops import WARM_STEPS, hugging_face_trainer
-    from trainer_core.engine import pretrained
-    from trainer_core.engine.data.prepared import prepare
-    from trainer_core.engine.data.tokenizer import load_tokenizer
-    from trainer_core.engine.model import fresh_config
+    from benchmarks.peer_loops import WARM_STEPS, fresh_peer, hugging_face_trainer
 
-    data = prepare(config, load_tokenizer(config.model))
-    documents = [data.train.document(place).tokens.tolist() for place in range(len(data.train))]
-    source = pretrained.find_source(config.model, from_scratch=True)
-    shape = source.config or fresh_config(source.shape)
-    shape.use_cache, shape._attn_implementation = False, "sdpa"
-    torch.manual_seed(0)
-    torch.set_float32_matmul_precision("high")
-    with pretrained.in_format(torch.bfloat16), torch.device("cuda"):
-        model = pretrained.model_class_of(shape)(shape).train()
-    turned = shape.model_type == "gpt2"
+    model, documents = fresh_peer(config)
     adapters = LoraConfig(
         r=RANK,
         lora_alpha=ALPHA,
         target_modules="all-linear",
-        fan_in_fan_out=turned,
+        fan_in_fan_out=model.config.model_type == "gpt2",
         task_type="CAUSAL_LM",
     )
     return hugging_face_trainer(

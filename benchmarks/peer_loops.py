@@ -52,22 +52,12 @@ def hugging_face_trainer(
 
     Documents in a block see each other there, which ours do not let them.
     """
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import Trainer, TrainingArguments
 
     flat = [token for document in documents for token in document]
     blocks = [flat[start : start + length] for start in range(0, len(flat) - length, length)]
     data = [{"input_ids": block, "labels": block} for block in blocks]
     meter = Meter(steps)
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            meter.step(rows * length, rows * length, None)
-
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any
-        ) -> None:
-            meter.losses += [float(logs["loss"])] if logs and "loss" in logs else []
-
     settings = {
         "output_dir": folder,
         "per_device_train_batch_size": rows,
@@ -88,9 +78,27 @@ def hugging_face_trainer(
         args=arguments,
         train_dataset=data,
         data_collator=_stacked,
-        callbacks=[Watch()],
+        callbacks=[_watch(meter, rows * length)],
     ).train()
     return meter.result()
+
+
+def fresh_peer(config: Any) -> tuple[Any, list[list[int]]]:
+    """Return a run's network with fresh bf16 weights on the card, and its training documents."""
+    from trainer_core.engine import pretrained
+    from trainer_core.engine.data.prepared import prepare
+    from trainer_core.engine.data.tokenizer import load_tokenizer
+    from trainer_core.engine.model import fresh_config
+
+    data = prepare(config, load_tokenizer(config.model))
+    documents = [data.train.document(place).tokens.tolist() for place in range(len(data.train))]
+    source = pretrained.find_source(config.model, from_scratch=True)
+    shape = source.config or fresh_config(source.shape)
+    shape.use_cache, shape._attn_implementation = False, "sdpa"
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision("high")
+    with pretrained.in_format(torch.bfloat16), torch.device("cuda"):
+        return pretrained.model_class_of(shape)(shape).train(), documents
 
 
 class Meter:
@@ -125,6 +133,22 @@ class Meter:
             "last_loss": self.losses[-1] if self.losses else None,
             "steps": self._done - WARM_STEPS,
         }
+
+
+def _watch(meter: Meter, tokens: int) -> Any:
+    """Return what tells a meter of each of Trainer's steps, of so many tokens, and its losses."""
+    from transformers import TrainerCallback
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            meter.step(tokens, tokens, None)
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any
+        ) -> None:
+            meter.losses += [float(logs["loss"])] if logs and "loss" in logs else []
+
+    return Watch()
 
 
 def _stacked(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:

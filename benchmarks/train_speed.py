@@ -245,25 +245,9 @@ def write_profile(trainer: Any, step: int, folder: Path, config: Any) -> None:
 
 def measure_peer(config: Any, way: str, rows: int, steps: int, scratch: Path) -> dict[str, Any]:
     """Train the same network on the same rows in a peer's way."""
-    import torch
+    from benchmarks.peer_loops import LOOPS, WARM_STEPS, fresh_peer
 
-    from benchmarks.peer_loops import LOOPS, WARM_STEPS
-    from trainer_core.engine import pretrained
-    from trainer_core.engine.data.prepared import prepare
-    from trainer_core.engine.data.tokenizer import load_tokenizer
-    from trainer_core.engine.model import fresh_config
-
-    data = prepare(config, load_tokenizer(config.model))
-    documents = [data.train.document(place).tokens.tolist() for place in range(len(data.train))]
-    source = pretrained.find_source(config.model, from_scratch=True)
-    shape = source.config or fresh_config(source.shape)
-    shape.use_cache, shape._attn_implementation = False, "sdpa"
-    torch.manual_seed(0)
-    torch.set_float32_matmul_precision("high")
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device("cuda"):
-        model = pretrained.model_class_of(shape)(shape).train()
-    torch.set_default_dtype(torch.float32)
+    model, documents = fresh_peer(config)
     more = {"folder": str(scratch / "peer")} if way == "hf" else {}
     return LOOPS[way](model, documents, length=LENGTH, rows=rows, steps=steps + WARM_STEPS, **more)
 

@@ -11,7 +11,7 @@ from trainer_core.plan.fast_path import (
     Wanted,
     choose_fast_path,
 )
-from trainer_core.plan.speed import RECOMPUTED_SHARE, attended_length, flops_per_token
+from trainer_core.plan.speed import RECOMPUTED_SHARE, attended_length, flops_per_token, timed_plan
 from trainer_core.plan.types import Hardware, Layout, MemorySplit, Plan, Workload
 
 _WITH_FP8 = re.compile(r"\b(H100|H200|H800|H20|GH200|B200|GB200|L4|L40S?)\b|RTX (40|50)\d\d")
@@ -42,21 +42,12 @@ def fast_plan(workload: Workload, hardware: Hardware, layout: Layout) -> Plan | 
             from_scratch=workload.from_scratch,
         ),
     )
-    step_seconds = _step_seconds(path, workload, hardware, layout)
-    tokens = workload.global_batch_size * workload.sequence_length
-    seconds = None
-    if step_seconds is not None and workload.steps is not None:
-        seconds = step_seconds * workload.steps
-    return Plan(
-        degrees=layout.degrees,
-        micro_batch_size=layout.micro_batch_size,
-        gradient_accumulation_steps=layout.gradient_accumulation_steps,
+    return timed_plan(
+        workload,
+        layout,
+        _step_seconds(path, workload, hardware, layout),
+        memory_split(path, workload),
         recomputed_blocks=path.recomputed_blocks,
-        layers=workload.shape.layers,
-        precision=workload.precision,
-        memory=memory_split(path, workload),
-        tokens_per_second=tokens / step_seconds if step_seconds else None,
-        seconds=seconds,
         fast=True,
     )
 

@@ -7,7 +7,7 @@ from trainer_core.plan.degrees import Degrees
 from trainer_core.plan.fast_plan import fast_plan
 from trainer_core.plan.measured import corrected
 from trainer_core.plan.memory import predict_memory
-from trainer_core.plan.speed import predict_step_seconds
+from trainer_core.plan.speed import predict_step_seconds, timed_plan
 from trainer_core.plan.types import Hardware, Layout, Plan, Workload
 
 WORTH_A_LOOK = 0.6
@@ -91,19 +91,10 @@ def _computed(workload: Workload, hardware: Hardware, layout: Layout) -> Plan:
     fast = fast_plan(workload, hardware, layout)
     if fast is not None:
         return fast
-    step_seconds = predict_step_seconds(workload, hardware, layout)
-    tokens = workload.global_batch_size * workload.sequence_length
-    seconds = None
-    if step_seconds is not None and workload.steps is not None:
-        seconds = step_seconds * workload.steps
-    return Plan(
-        degrees=layout.degrees,
-        micro_batch_size=layout.micro_batch_size,
-        gradient_accumulation_steps=layout.gradient_accumulation_steps,
+    return timed_plan(
+        workload,
+        layout,
+        predict_step_seconds(workload, hardware, layout),
+        predict_memory(workload, layout, on_cpu=hardware.kind == "cpu"),
         recomputed_blocks=layout.recomputed_blocks,
-        layers=workload.shape.layers,
-        precision=workload.precision,
-        memory=predict_memory(workload, layout, on_cpu=hardware.kind == "cpu"),
-        tokens_per_second=tokens / step_seconds if step_seconds else None,
-        seconds=seconds,
     )

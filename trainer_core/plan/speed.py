@@ -6,7 +6,7 @@ import math
 
 from trainer_core.plan.links import Groups, groups_of
 from trainer_core.plan.memory import lora_parameters, trained_parameters, weights_of
-from trainer_core.plan.types import Hardware, Layout, ModelShape, Workload
+from trainer_core.plan.types import Hardware, Layout, MemorySplit, ModelShape, Plan, Workload
 
 RECOMPUTED_SHARE = 1 / 3
 """A second forward pass is a third of forward and backward."""
@@ -85,6 +85,43 @@ def predict_step_seconds(workload: Workload, hardware: Hardware, layout: Layout)
     last = compute * (1 if degrees.stages == 1 else 0)
     training += max(0.1 * once, once - _OVERLAP * last)
     return training + _optimizer_seconds(workload, hardware, layout)
+
+
+def timed_plan(
+    workload: Workload,
+    layout: Layout,
+    step_seconds: float | None,
+    memory: MemorySplit,
+    *,
+    recomputed_blocks: int,
+    fast: bool = False,
+) -> Plan:
+    """Return a layout as a plan with its memory and its time.
+
+    Args:
+        workload: What is trained.
+        layout: How the devices share it.
+        step_seconds: Of one optimizer step; None where it is not known.
+        memory: Of the fullest device.
+        recomputed_blocks: As settled, which the fast path does by itself.
+        fast: Whether it is the fast path's.
+    """
+    tokens = workload.global_batch_size * workload.sequence_length
+    seconds = None
+    if step_seconds is not None and workload.steps is not None:
+        seconds = step_seconds * workload.steps
+    return Plan(
+        degrees=layout.degrees,
+        micro_batch_size=layout.micro_batch_size,
+        gradient_accumulation_steps=layout.gradient_accumulation_steps,
+        recomputed_blocks=recomputed_blocks,
+        layers=workload.shape.layers,
+        precision=workload.precision,
+        memory=memory,
+        tokens_per_second=tokens / step_seconds if step_seconds else None,
+        seconds=seconds,
+        fast=fast,
+    )
 
 
 def _pass_seconds(workload: Workload, hardware: Hardware, layout: Layout) -> float:

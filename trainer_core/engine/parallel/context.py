@@ -64,10 +64,10 @@ def piece_of(tokens: int, mesh: Mesh) -> Piece:
         mesh: Of this rank.
     """
     count, index = mesh.degrees.context, mesh.place.context
-    bounds = [tokens * number // count for number in range(count + 1)]
+    start, stop = list(pairwise(_bounds(tokens, count)))[index]
     return Piece(
-        start=bounds[index],
-        stop=bounds[index + 1],
+        start=start,
+        stop=stop,
         size=-(-tokens // count),
         total=tokens,
         group=mesh.context,
@@ -109,7 +109,8 @@ class _Together(torch.autograd.Function):
         filled = _filled(own_BHPE, piece)
         pieces = [torch.empty_like(filled) for _ in range(count)]
         dist.all_gather(pieces, filled, group=piece.group)
-        kept = [one[:, :, :size] for one, size in zip(pieces, _sizes(piece, count), strict=True)]
+        spans = pairwise(_bounds(piece.total, count))
+        kept = [one[:, :, : stop - start] for one, (start, stop) in zip(pieces, spans, strict=True)]
         return torch.cat(kept, dim=2)
 
     @staticmethod
@@ -126,6 +127,6 @@ def _filled(own_BHPE: Tensor, piece: Piece) -> Tensor:
     return torch.nn.functional.pad(own_BHPE, (0, 0, 0, missing)).contiguous()
 
 
-def _sizes(piece: Piece, count: int) -> list[int]:
-    bounds = [piece.total * number // count for number in range(count + 1)]
-    return [end - start for start, end in pairwise(bounds)]
+def _bounds(tokens: int, count: int) -> list[int]:
+    """Return where each rank's piece begins, and the end of the last."""
+    return [tokens * number // count for number in range(count + 1)]

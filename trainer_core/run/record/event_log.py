@@ -14,6 +14,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -275,12 +276,11 @@ class _Stream:
         self.torn = data[end:]
         rows = data[:end]
         lines = rows.split(b"\n")
-        try:
+        # All at once first; with a bad row among them each is read by itself, below.
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
             if all(map(is_sound, lines)):
                 self._take_in(_decoder.decode_lines(rows))
                 return
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
         for line in filter(None, lines):
             self._decode_row(line)
 
