@@ -57,7 +57,10 @@ def main() -> None:
         folder = Path(job["folder"])
         for name in job.get("forget", []):
             shutil.rmtree(folder / "checkpoints" / name, ignore_errors=True)
-        os.environ["MOAI_TUI_RENDEZVOUS"] = str(folder / f"rendezvous-{number}")
+        # A copied folder brings the meeting points of its ranks, who are not there any more.
+        meeting = folder / f"rendezvous-{number}"
+        meeting.unlink(missing_ok=True)
+        os.environ["MOAI_TUI_RENDEZVOUS"] = str(meeting)
         os.environ["MOAI_TUI_ATTEMPT"] = str(number + 1)
         if "config" in job:
             (folder / "config.yaml").write_text(job["config"])

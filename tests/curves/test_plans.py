@@ -160,7 +160,6 @@ MOVES = [CASES[3], CASES[8], CASES[6], CASES[2], CASES[12]]
 """tensor, pipeline, tensor+fsdp, hsdp, context: each goes on from the one before, then one rank."""
 
 
-@pytest.mark.timeout(600)
 def test_a_checkpoint_moves_from_plan_to_plan_and_to_one_rank(
     folder_of, references, losses, folders
 ):
