@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -87,21 +88,32 @@ def references(train_here, models) -> dict[str, list[tuple[float, float]]]:
 
 
 @pytest.fixture(scope="module")
-def folder_of(make_folder: Callable[..., Path], models, references) -> Callable[[Case], Path]:
-    """Return a finder of a case's run; all cases have run, one after the other."""
-    made = {
-        case.name: make_folder(
-            case.name,
-            model=str(models[case.model]),
-            parallel=case.parallel,
-            micro_batch_size=2,
-            checkpoint={"every_steps": 6},
-            **SETTINGS,
-        )
-        for case in CASES
-    }
-    start([{"folder": str(made[case.name]), "ranks": case.ranks} for case in CASES])
-    return lambda case: made[case.name]
+def folder_of(
+    make_folder: Callable[..., Path], models, references, tmp_path_factory
+) -> Callable[[Case], Path]:
+    """Return a finder of a case's run; all have run, one after the other, in one test process."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made = shared / "plans.json"
+    with (shared / "plans.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            folders = {case.name: str(_folder(case, make_folder, models)) for case in CASES}
+            start([{"folder": folders[case.name], "ranks": case.ranks} for case in CASES])
+            made.write_text(json.dumps(folders))
+    found = json.loads(made.read_text())
+    return lambda case: Path(found[case.name])
+
+
+def _folder(case: Case, make_folder: Callable[..., Path], models: dict[str, Path]) -> Path:
+    return make_folder(
+        case.name,
+        model=str(models[case.model]),
+        parallel=case.parallel,
+        micro_batch_size=2,
+        checkpoint={"every_steps": 6},
+        **SETTINGS,
+    )
 
 
 def start(jobs: list[dict[str, Any]]) -> None:
