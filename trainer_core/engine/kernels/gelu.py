@@ -31,16 +31,21 @@ class CpuGelu(nn.Module):
 
 
 class _Gelu(torch.autograd.Function):
-    """Keeps its slope for the backward pass, in the place of its input."""
+    """Keeps its slope for the backward pass, if there will be one, in the place of its input."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor) -> Tensor:
         """With s = sigmoid(z) and y = x s, the slope is s + (y - y s) z'."""
-        output, slope = torch.empty_like(input), torch.empty_like(input)
-        linear = torch.tensor(_LINEAR)
+        output = torch.empty_like(input)
+        if not ctx.needs_input_grad[0]:
+            for x, y in zip(_chunks(input), _chunks(output), strict=True):
+                torch.mul(x, _share(x), out=y)
+            return output
+        slope = torch.empty_like(input)
         chunks = (_chunks(input), _chunks(output), _chunks(slope))
+        linear = torch.tensor(_LINEAR)
         for x, y, rise in zip(*chunks, strict=True):
-            share = torch.addcmul(linear, x, x, value=_CUBIC).mul_(x).sigmoid_()
+            share = _share(x)
             torch.mul(x, share, out=y)
             torch.addcmul(linear, x, x, value=3 * _CUBIC, out=rise)
             rise.mul_(torch.addcmul(y, y, share, value=-1)).add_(share)
@@ -52,6 +57,11 @@ class _Gelu(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (slope,) = ctx.saved_tensors
         return gradient * cast(Tensor, slope)
+
+
+def _share(x: Tensor) -> Tensor:
+    """Return sigmoid(z), the share of the input that is let through."""
+    return torch.addcmul(torch.tensor(_LINEAR), x, x, value=_CUBIC).mul_(x).sigmoid_()
 
 
 def _chunks(tensor: Tensor) -> tuple[Tensor, ...]:

@@ -33,3 +33,10 @@ def test_far_out_it_is_the_identity_or_nothing():
 def test_other_formats_take_torchs_own():
     values = torch.randn(4).to(torch.bfloat16)
     assert torch.equal(CpuGelu()(values), gelu(values, approximate="tanh"))
+
+
+def test_without_a_backward_pass_the_values_are_the_same_bits(monkeypatch):
+    monkeypatch.setattr(gelu_module, "_CHUNK", 7)
+    torch.manual_seed(0)
+    values = torch.randn(3, 5, 4) * 4
+    assert torch.equal(CpuGelu()(values), CpuGelu()(values.clone().requires_grad_()))
